@@ -1,0 +1,45 @@
+"""Mistakes that a user can mend, told in one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class LabError(Exception):
+    """A mistake that the user can mend.
+
+    The message is one line: what was given, what is valid, the nearest match. The command line
+    prints it and exits with code 2; a notebook shows it without a traceback.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks an exception for its own rendering: a student needs the line, not the stack
+        return [f"{type(self).__name__}: {self}"]
+
+
+def unknown(kind: str, given: str, valid: Iterable[str]) -> LabError:
+    """Build the error for a name that is not one of the valid ones.
+
+    Parameters
+    ----------
+    kind : str
+        What the name stands for: "run", "profile", "parameter", "notebook".
+    given : str
+        The name that was given.
+    valid : iterable of str
+        The names that would have been accepted.
+
+    Returns
+    -------
+    LabError
+        One line with the valid names and, where one is close, the nearest match.
+    """
+    names = list(valid)
+    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    shown = ", ".join(names) if names else "none"
+    return LabError(f"unknown {kind} {_one_line(given)}: valid are {shown}{hint}")
+
+
+def _one_line(text: str) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 80 else shown[:77] + "..."

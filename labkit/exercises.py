@@ -1,0 +1,127 @@
+"""Exercises whose answers check themselves without giving the answer away.
+
+The table holds the SHA-256 of each right answer, not the answer. Worked solutions stand in
+`notebooks/solutions/`, and the tests run them.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labkit.errors import unknown
+
+DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise: how its answer is tried, and the sums of what must come out.
+
+    Attributes
+    ----------
+    sums : tuple of str
+        `answer_sum` of the right answer, one for each case (one in all for a plain value).
+    hint : str
+        Shown with a wrong answer: says where to look, not what comes out.
+    cases : tuple of tuples
+        For an answer that is a function: the arguments it is called with. Empty for a plain value.
+    """
+
+    sums: tuple[str, ...]
+    hint: str
+    cases: tuple[tuple[Any, ...], ...] = ()
+
+
+# By notebook number and exercise number. `answer_sum` gives the sums of a new one.
+EXERCISES: dict[str, Exercise] = {
+    # 00
+    # 01
+    "01-1": Exercise(("3492a60e6501ee60",), "Kernels have a depth: each looks at all 64 input channels."),
+    "01-2": Exercise(
+        ("f768513525f8bc9a", "dde31080772a9507", "1328ccabe151e498", "8c2ba85823427b79"),
+        "A kernel cannot stick out over the edge: how many positions are left for it?",
+        ((28, 3, 2), (13, 3, 2), (28, 5, 2), (11, 3, 2)),
+    ),
+    "01-3": Exercise(("a180392b8249307e",), "60,000 is not a multiple of 128."),
+    # 02
+    # 03
+    # 04
+    # 05
+    # 06
+    # 07
+}
+
+
+def answer_sum(exercise: str, answer: Any) -> str:
+    """Return the sum under which an answer is known.
+
+    Parameters
+    ----------
+    exercise : str
+        Its id, so that equal answers of two exercises have different sums.
+    answer : number, string, bool, or array-like of numbers
+        Numbers count to three decimals.
+    """
+    if isinstance(answer, str):
+        text = " ".join(answer.lower().split())
+    else:
+        values = np.round(np.asarray(answer, dtype=np.float64), DECIMALS) + 0.0  # + 0.0: no negative zero
+        text = f"{values.shape} {values.ravel().tolist()}"
+    return hashlib.sha256(f"{exercise}: {text}".encode()).hexdigest()[:16]
+
+
+def check(exercise: str, answer: Any) -> None:
+    """Say whether an answer is right; a wrong one gets a hint, no answer a reminder.
+
+    Parameters
+    ----------
+    exercise : str
+        For instance `01-2`: the second exercise of notebook 01.
+    answer : value or function
+        `None` while there is no answer. A function is tried on several arguments, and the first
+        call that goes wrong is named.
+
+    Raises
+    ------
+    LabError
+        There is no such exercise.
+    """
+    if exercise not in EXERCISES:
+        raise unknown("exercise", exercise, EXERCISES)
+    entry = EXERCISES[exercise]
+    if answer is None:
+        print(f"Exercise {exercise}: no answer yet.")
+        return
+    problem = _try_function(exercise, entry, answer) if entry.cases else _try_value(exercise, entry, answer)
+    print(f"Exercise {exercise}: {'not yet: ' + problem if problem else 'right.'}")
+
+
+def _try_value(exercise: str, entry: Exercise, answer: Any) -> str:
+    try:
+        right = answer_sum(exercise, answer) == entry.sums[0]
+    except (TypeError, ValueError):
+        return f"the answer is of type {type(answer).__name__}. {entry.hint}"
+    return "" if right else entry.hint
+
+
+def _try_function(exercise: str, entry: Exercise, answer: Callable[..., Any]) -> str:
+    if not callable(answer):
+        return f"the answer should be a function, not a {type(answer).__name__}."
+    for arguments, expected in zip(entry.cases, entry.sums, strict=True):
+        call = f"{getattr(answer, '__name__', 'answer')}({', '.join(map(_short, arguments))})"
+        try:
+            result = answer(*arguments)
+            right = result is not None and answer_sum(exercise, result) == expected
+        except Exception as problem:  # a student's function may raise anything: it is an answer, not a fault of ours
+            return f"{call} raised {type(problem).__name__}: {problem}"
+        if not right:
+            return f"{call} gives something else. {entry.hint}"
+    return ""
+
+
+def _short(argument: Any) -> str:
+    shown = repr(argument)
+    return shown if len(shown) <= 40 else f"<{type(argument).__name__}>"

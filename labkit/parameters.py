@@ -1,0 +1,120 @@
+"""The parameters that notebooks take: their names, types and meanings, and the check of what is given."""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from labkit.errors import LabError, unknown
+from labkit.profiles import PROFILES
+
+TAG = "parameters"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A notebook parameter: the types it may have, what it means, and the lowest valid number."""
+
+    types: tuple[type, ...]
+    meaning: str
+    lowest: float | None = None
+    lowest_is_valid: bool = True
+
+    def type_names(self) -> str:
+        """Return the types as a user would name them."""
+        names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+        return " or ".join("None" if t is NONE else names[t] for t in self.types)
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse a value of a wrong type or out of range.
+
+        Raises
+        ------
+        LabError
+            One line: the name, the value and what is valid.
+        """
+        # bool is a subclass of int in Python, but True is no seed; a whole number is a fine float
+        fits = type(value) in self.types or (type(value) is int and float in self.types)
+        if not fits:
+            shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+            raise LabError(f"parameter {name} is {shown} ({type(value).__name__}): valid is {self.type_names()}")
+        if self.lowest is not None and value is not None and not self._in_range(value):
+            bound = f"from {self.lowest} up" if self.lowest_is_valid else f"above {self.lowest}"
+            raise LabError(f"parameter {name} is {value}: valid are finite numbers {bound}")
+        if name == "profile" and value not in PROFILES:
+            raise unknown("profile", value, PROFILES)
+
+    def _in_range(self, value: float) -> bool:
+        lowest = float("-inf") if self.lowest is None else self.lowest
+        return lowest < value < float("inf") or (self.lowest_is_valid and value == lowest)
+
+
+NONE: type = type(None)
+
+# Every parameter of every notebook. A notebook's `parameters` cell gives it a default.
+PARAMETERS: dict[str, Parameter] = {
+    "seed": Parameter((int,), "seed of the initial weights, the data order and dropout", 0),
+    "profile": Parameter((str,), "how much is run: quick, full, or auto (full on a GPU, quick without one)"),
+    "epochs": Parameter((int, NONE), "passes over the training images; None: as many as the profile says", 1),
+    "learning_rate": Parameter((float,), "step size of gradient descent", 0.0, lowest_is_valid=False),
+    "batch_size": Parameter((int,), "images a training step", 1),
+    "resume": Parameter((bool,), "go on from the state that an earlier, cut-off run left in `out`"),
+    "out": Parameter((str,), "folder for models, results and figures; relative to the current folder"),
+}
+
+
+def notebook_parameters(path: Path) -> dict[str, Any]:
+    """Return the parameters of a notebook with their defaults, from its cell tagged `parameters`.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook. Its parameters cell holds one assignment of a literal a line.
+
+    Raises
+    ------
+    LabError
+        The file is no notebook, or the cell is missing or holds anything else.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as problem:  # nbformat raises whatever its JSON or schema layer meets
+        raise LabError(f"{path}: not a readable notebook ({type(problem).__name__})") from None
+    cells = [c for c in notebook.cells if TAG in c.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise LabError(f"{path}: {len(cells)} cells are tagged `parameters`; valid is one")
+    defaults: dict[str, Any] = {}
+    try:
+        for line in ast.parse(cells[0].source).body:
+            match line:
+                case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                    defaults[name] = ast.literal_eval(value)
+                case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                    defaults[name] = ast.literal_eval(value)
+                case _:
+                    raise LabError(f"{path}: its parameters cell holds more than assignments")
+    except (SyntaxError, ValueError) as problem:
+        raise LabError(f"{path}: its parameters cell cannot be read: {problem}") from None
+    return defaults
+
+
+def check_parameters(given: Mapping[str, Any], valid: Mapping[str, Any]) -> None:
+    """Refuse parameters that a notebook does not have, or of a wrong type.
+
+    Parameters
+    ----------
+    given : mapping of str to value
+    valid : mapping whose keys are the names that the notebook takes
+
+    Raises
+    ------
+    LabError
+        One line, for the first one that is wrong.
+    """
+    for name, value in given.items():
+        if name not in valid:
+            raise unknown("parameter", name, valid)
+        PARAMETERS[name].check(name, value)

@@ -1,0 +1,203 @@
+"""Figures: one look for all of them, readable on light and on dark pages, with colour-blind-safe colours."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from labkit.history import History
+from labkit.runs import Run
+
+# Okabe and Ito's palette without yellow and black, which vanish on white and on dark pages.
+BLUE, ORANGE, GREEN, PINK, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
+COLOURS = (BLUE, VERMILION, GREEN, PINK, ORANGE, SKY)
+# Grey with a contrast above 4.5:1 on white and above 4:1 on near-black.
+INK = "#757575"
+DPI = 160
+
+STYLE: dict[str, Any] = {
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 11,
+    "figure.dpi": 100,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.size": 10,
+    "grid.alpha": 0.25,
+    "grid.color": INK,
+    "image.cmap": "gray_r",
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "savefig.facecolor": "none",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw with the look of the series inside a `with` block."""
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        yield
+
+
+def png(figure: Figure, path: Path | None = None) -> bytes:
+    """Return a figure as a PNG, and write it to `path` as well if one is given."""
+    stream = io.BytesIO()
+    with style():
+        # no version of matplotlib in the file: the same figure gives the same bytes
+        figure.savefig(stream, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(stream.getvalue())
+    return stream.getvalue()
+
+
+def plot_curves(histories: Mapping[str, History], title: str, published: Run | None = None) -> Figure:
+    """Plot loss and accuracy over epochs, with the published curve overlaid.
+
+    Parameters
+    ----------
+    histories : mapping of str to History
+        One or more, by the label that the legend shows.
+    title : str
+    published : Run, optional
+        A run of the report: its printed training progress and its test result are drawn in grey.
+
+    Returns
+    -------
+    Figure
+        Two axes: loss in nats and accuracy in percent, over epochs.
+    """
+    with style():
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")
+        for colour, (label, history) in zip(COLOURS, histories.items(), strict=False):
+            table = history.table()
+            left.plot(table.index, table.train_loss, "o-", ms=3, color=colour, label=f"{label}, training")
+            left.plot(table.index, table.test_loss, "s--", ms=3, color=colour, label=f"{label}, test")
+            right.plot(table.index, 100 * table.train_accuracy, "o-", ms=3, color=colour, label=f"{label}, training")
+            right.plot(table.index, 100 * table.test_accuracy, "s--", ms=3, color=colour, label=f"{label}, test")
+        if published is not None:
+            _overlay_published(left, right, published)
+        left.set(xlabel="epoch", ylabel="loss (nats)", title="Loss")
+        right.set(xlabel="epoch", ylabel="accuracy (%)", title="Accuracy")
+        for axes in (left, right):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.legend(fontsize=8)
+        figure.suptitle(title, color=INK)
+    return figure
+
+
+def _overlay_published(left: Axes, right: Axes, run: Run) -> None:
+    progress = run.published.progress
+    if run.framework == "keras":
+        epochs = [p["epoch"] for p in progress]
+        grey: dict[str, Any] = {"color": INK, "lw": 1, "marker": ".", "label": "published, training"}
+        left.plot(epochs, [p["loss"] for p in progress], **grey)
+        right.plot(epochs, [100 * p["accuracy"] for p in progress], **grey)
+    else:
+        # batches are logged by the images seen before them: epoch 1, 12,800 of 60,000 images, is 0.21 epochs
+        seen = [p["epoch"] - 1 + p["images_seen"] / 60_000 for p in progress]
+        losses = [p["batch_loss"] for p in progress]
+        left.plot(seen, losses, ".", ms=3, color=INK, label="published, one batch in 100")
+    star: dict[str, Any] = {"color": INK, "marker": "*", "ms": 11, "ls": "none", "label": "published, test"}
+    left.plot([run.epochs], [run.published.loss], **star)
+    right.plot([run.epochs], [100 * run.published.accuracy], **star)
+
+
+def plot_batch_losses(history: History, run: Run, train_images: int, title: str) -> Figure:
+    """Plot the loss of every hundredth batch beside the values that the report's log prints.
+
+    Parameters
+    ----------
+    history : History
+    run : Run
+        A PyTorch run of the report.
+    train_images : int
+        Images an epoch of this history, to place its batches on the axis of epochs.
+    title : str
+    """
+    with style():
+        figure, axes = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
+        ours = [(b.epoch - 1 + b.images_seen / train_images, b.loss) for b in history.batch_losses]
+        theirs = [(p["epoch"] - 1 + p["images_seen"] / 60_000, p["batch_loss"]) for p in run.published.progress]
+        axes.plot(*zip(*theirs, strict=True), "o-", ms=3, lw=1, color=INK, label="published")
+        axes.plot(*zip(*ours, strict=True), "o-", ms=3, lw=1.2, color=BLUE, label="this run")
+        axes.set(xlabel="epochs seen", ylabel="loss of one batch (nats)", title=title)
+        axes.legend(fontsize=8)
+    return figure
+
+
+def plot_digits(
+    images: NDArray[Any], captions: Sequence[str] | None = None, columns: int = 10, title: str | None = None
+) -> Figure:
+    """Show images in a grid, dark ink on white paper.
+
+    Parameters
+    ----------
+    images : array, shape (n, height, width)
+    captions : sequence of str, optional
+        One an image.
+    columns : int
+    title : str, optional
+    """
+    with style():
+        rows = -(-len(images) // columns)
+        high = 1.25 if captions else 1.0
+        size = (0.95 * columns, 0.95 * high * rows + (0.35 if title else 0))
+        figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+        for index, axes in enumerate(grid.flat):
+            axes.axis("off")
+            if index < len(images):
+                axes.imshow(images[index], vmin=0, vmax=np.max(images))
+                if captions:
+                    axes.set_title(captions[index], fontsize=8, pad=3)
+        if title:
+            figure.suptitle(title, color=INK)
+    return figure
+
+
+def plot_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], title: str) -> Figure:
+    """Plot a confusion matrix: rows are the true classes, columns the predicted ones.
+
+    Parameters
+    ----------
+    confusion : int array, shape (classes, classes)
+        Counts of images. The colour shows the mistakes only, or the diagonal would hide them.
+    class_names : sequence of str
+    title : str
+    """
+    with style():
+        figure, axes = plt.subplots(figsize=(5.6, 5.2), layout="constrained")
+        mistakes = confusion.astype(float).copy()
+        np.fill_diagonal(mistakes, 0)
+        axes.imshow(mistakes, cmap="Blues")
+        for row, column in np.ndindex(confusion.shape):
+            if confusion[row, column]:
+                dark = mistakes[row, column] > 0.6 * max(mistakes.max(), 1)
+                weight = "bold" if row == column else "normal"
+                colour = "white" if dark else INK
+                text = str(confusion[row, column])
+                axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour, weight=weight)
+        ticks = range(len(class_names))
+        axes.set(xticks=ticks, yticks=ticks, xlabel="predicted class", ylabel="true class", title=title)
+        axes.set_xticklabels(class_names)
+        axes.set_yticklabels(class_names)
+        axes.grid(visible=False)
+    return figure

@@ -1,0 +1,125 @@
+"""The full state of a training run on disk: what `resume` needs, and nothing that can run code."""
+
+import hashlib
+import json
+import os
+import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+from labkit.errors import LabError
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def hash_arrays(arrays: Iterable[NDArray[Any]]) -> str:
+    """Return the SHA-256 of arrays in their order: dtype, shape and bytes of each."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def python_random_states() -> dict[str, Any]:
+    """Return the random states of Python and of NumPy's global generator, ready for JSON."""
+    version, internal, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": [version, list(internal), gauss],
+        "numpy": [np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
+    }
+
+
+def restore_python_random_states(states: Mapping[str, Any]) -> None:
+    """Put Python's and NumPy's generators back to what `python_random_states` gave."""
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state(("MT19937", np.array(keys, np.uint32), position, has_gauss, cached))
+
+
+def save_state(path: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
+    """Write a state under a temporary name, flush it to the disk and rename it.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made where needed.
+    arrays : dict of str to array
+        Weights, optimizer slots, random states.
+    about : mapping
+        Everything else, JSON-able: epoch, history, recipe.
+
+    Raises
+    ------
+    LabError
+        The disk is full or read-only; an earlier state under `path` is left as it was.
+    """
+    metadata = {"about": json.dumps(about), "sha256": _digest(arrays, json.dumps(about))}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "wb") as stream:
+            stream.write(save_safetensors({k: np.array(v, order="C") for k, v in arrays.items()}, metadata))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+    except OSError as problem:
+        partial.unlink(missing_ok=True)
+        raise LabError(f"{path}: the training state cannot be saved: {problem.strerror or problem}") from None
+
+
+def load_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Read a state that `save_state` wrote.
+
+    Raises
+    ------
+    LabError
+        The file is missing, cut short, damaged or something else.
+    """
+    try:
+        raw = path.read_bytes()
+        arrays = load_safetensors(raw)
+        size = int.from_bytes(raw[:8], "little")
+        metadata = json.loads(raw[8 : 8 + size])["__metadata__"]
+        about, expected = metadata["about"], metadata["sha256"]
+    except OSError as problem:
+        raise LabError(f"{path}: no readable training state: {problem.strerror or problem}") from None
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        raise LabError(f"{path}: not a training state, or cut short") from None
+    if _digest(arrays, about) != expected:
+        raise LabError(f"{path}: the training state is damaged: its SHA-256 does not match; delete it to train anew")
+    return arrays, json.loads(about)
+
+
+def _digest(arrays: Arrays, about: str) -> str:
+    named = [part for name in sorted(arrays) for part in (np.frombuffer(name.encode(), np.uint8), arrays[name])]
+    return hash_arrays([*named, np.frombuffer(about.encode(), np.uint8)])
+
+
+def find_state(folder: Path, epochs: int) -> Path | None:
+    """Return the newest state in a folder that is not beyond `epochs`, or None."""
+    states = {int(path.stem.removeprefix("epoch-")): path for path in folder.glob("epoch-*.safetensors")}
+    usable = [epoch for epoch in states if epoch <= epochs]
+    return states[max(usable)] if usable else None
+
+
+def state_path(folder: Path, epoch: int) -> Path:
+    """Return the file of the state after `epoch` epochs."""
+    return folder / f"epoch-{epoch:03d}.safetensors"
+
+
+def drop_older_states(folder: Path, epoch: int, keep: Iterable[int] = ()) -> None:
+    """Delete the states before `epoch`, but for the epochs in `keep`, which other runs start from."""
+    kept = {state_path(folder, k) for k in (*keep, epoch)}
+    for path in folder.glob("epoch-*.safetensors"):
+        if path not in kept and path < state_path(folder, epoch):
+            path.unlink(missing_ok=True)
