@@ -15,10 +15,12 @@ from labkit.errors import LabError
 from labkit.history import write_text
 from labkit.paths import notebooks_dir, project_dir, reference_dir
 from labkit.report import series
-from labkit.results import load_records
+from labkit.results import load_records, reference_records
 from labkit.runs import runs
 
 MODEL_LIMIT_BYTES = 3_000_000
+RESULTS_START = "<!-- results:"
+RESULTS_END = "<!-- end of results -->"
 
 
 def publish(report: Path) -> None:
@@ -44,6 +46,31 @@ def publish(report: Path) -> None:
         _publish_notebook(report / f"{name}.ipynb", path)
     _publish_reference(report, results)
     _replace_folder(report / "figures", project_dir() / "figures", "*.png")
+    readme = project_dir() / "README.md"
+    write_text(readme, with_results(readme.read_text(encoding="utf-8")))
+
+
+def with_results(readme: str) -> str:
+    """Return the README with its results table made anew from the reference run.
+
+    Parameters
+    ----------
+    readme : str
+        Holds the two comments between which the table stands.
+    """
+    before, rest = readme.split(RESULTS_START, 1)
+    comment, rest = rest.split("-->\n", 1)
+    after = rest.split(RESULTS_END, 1)[1]
+    return f"{before}{RESULTS_START}{comment}-->\n{_results_markdown()}{RESULTS_END}{after}"
+
+
+def _results_markdown() -> str:
+    reference = reference_records()
+    lines = ["| run | epochs | published (%) | reference run (%) | deviation (points) |", "|---|---|---|---|---|"]
+    for run in runs().values():
+        ours, theirs = 100 * reference[run.id]["test"]["accuracy"], 100 * run.published.accuracy
+        lines.append(f"| {run.id} | {run.epochs} | {theirs:.2f} | {ours:.2f} | {ours - theirs:+.2f} |")
+    return "\n".join(lines) + "\n"
 
 
 def _publish_notebook(executed: Path, source: Path) -> None:
