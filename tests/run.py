@@ -34,7 +34,9 @@ def main() -> int:
             unit += ["-m", "not slow"]
         books = [sys.executable, "-m", "pytest", *WORKERS, "--nbval", "--nbval-cell-timeout", "900"]
         books += ["--nbval-sanitize-with", "tests/sanitize.cfg", "-p", "no:cacheprovider", "notebooks"]
-        codes = [subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command in (unit, books)]
+        codes = [
+            subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command in (unit, books)
+        ]
     return next((code for code in codes if code), 0)
 
 
