@@ -12,6 +12,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from labkit.history import History
@@ -150,10 +151,10 @@ def plot_test_errors(history: History, total: int, title: str, published: Run | 
         if published is not None:
             star = [total - published.published.correct]
             axes.plot([published.epochs], star, "*", ms=11, color=INK, label="published")
-        axes.set(xlabel="epoch", ylabel=f"misclassified test images of {total:,}", title=title, yscale="log")
+        axes.set(xlabel="epoch", ylabel=f"mistakes in {total:,} test images", title=title, yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.yaxis.set_minor_formatter("{x:,.0f}")
-        axes.tick_params(axis="y", which="minor", labelsize=7)
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(fontsize=8)
     return figure
