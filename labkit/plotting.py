@@ -255,7 +255,7 @@ def plot_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], tit
             if confusion[row, column]:
                 dark = mistakes[row, column] > 0.6 * max(mistakes.max(), 1)
                 weight = "bold" if row == column else "normal"
-                colour = "white" if dark else INK
+                colour = "white" if dark else "#333333"  # the cells are opaque: no need for INK
                 text = str(confusion[row, column])
                 axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour, weight=weight)
         ticks = range(len(class_names))
