@@ -65,7 +65,7 @@ def test_list_shows_the_ten_runs() -> None:
     lines = answer.out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == list(runs())
     assert lines[1].split() == ["keras-baseline-5", "keras", "baseline", "relu", "5", "278,858", "97.35%"]
-    assert lines[-1].split() == ["torch-deep-bn-20", "torch", "deep-bn", "leaky_relu", "20", "422,858", "99.26%"]
+    assert lines[-1].split() == ["torch-deep-bn-20", "torch", "deep-bn", "leaky_relu", "20", "422,474", "99.26%"]
 
 
 @pytest.mark.parametrize("command", [[], ["list"], ["train"], ["test"], ["report"]])
