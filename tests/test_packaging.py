@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 import labkit
@@ -21,7 +22,7 @@ RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
 DEVELOPMENT = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 
 # Not imported by labkit, and needed all the same: for the notebooks, and to run them
-TOOLS = {"ipykernel", "ipywidgets", "jupyterlab", "torchvision"}
+TOOLS = {"ipykernel", "ipywidgets", "jupyterlab", "scipy", "torchvision"}
 
 # Each layer may import from the ones before it and from itself. A module that is not named belongs to the analysis.
 LAYERS = [
@@ -37,11 +38,11 @@ ANALYSIS = LAYERS.index(set())
 MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.glob("*.py"))}
 
 
-def pinned() -> dict[str, Version]:
+def pinned() -> dict[NormalizedName, Version]:
     """Return the versions of constraints.txt by package."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
-    return {name: Version(version) for name, version in pairs}
+    return {canonicalize_name(name): Version(version) for name, version in pairs}
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -77,8 +78,9 @@ def layer(name: str) -> int:
 def test_every_pinned_version_is_in_its_range() -> None:
     versions = pinned()
     for requirement in (*RUNTIME, *DEVELOPMENT):
-        assert requirement.name in versions, f"{requirement.name} is not in constraints.txt"
-        assert versions[requirement.name] in requirement.specifier, requirement
+        name = canonicalize_name(requirement.name)
+        assert name in versions, f"{name} is not in constraints.txt"
+        assert versions[name] in requirement.specifier, requirement
 
 
 def test_pins_are_exact_sorted_and_not_repeated() -> None:
@@ -119,7 +121,7 @@ def test_the_version_is_said_once() -> None:
 
 def test_every_dependency_is_used_and_every_import_is_a_dependency() -> None:
     imported = {module.split(".")[0].lower() for tree in MODULES.values() for module in imports(tree)}
-    declared = {requirement.name.lower() for requirement in RUNTIME}
+    declared = {canonicalize_name(requirement.name).replace("-", "_") for requirement in RUNTIME}
     assert declared - imported - TOOLS == set()
     assert imported - declared - set(sys.stdlib_module_names) - {"labkit"} == set()
 
