@@ -28,7 +28,8 @@ def plot_blocks(stages: Mapping[str, NDArray[Any]]) -> Figure:
     """
     with style():
         figure = plt.figure(figsize=(10, 1.35 * len(stages)), layout="constrained")
-        for row, (title, maps) in zip(figure.subfigures(len(stages), 1), stages.items(), strict=True):
+        rows = figure.subfigures(len(stages), 1, squeeze=False)[:, 0]
+        for row, (title, maps) in zip(rows, stages.items(), strict=True):
             row.suptitle(title, fontsize=9, color=INK)
             shown = maps[:MAPS_SHOWN]
             most = float(np.abs(shown).max()) or 1.0

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from labkit.paths import notebooks_dir
 from labkit.torch_networks import ACTIVATIONS, build
-from labkit.torch_training import describe
 
 SHOWN = (
     ("05_pytorch_equivalents", "LeNetDropout", "lenet-dropout", "relu"),
@@ -26,7 +25,9 @@ def class_from_notebook(notebook: str, name: str) -> Any:
     cells = nbformat.read(notebooks_dir() / f"{notebook}.ipynb", as_version=4).cells
     for cell in cells:
         if cell.cell_type == "code" and f"class {name}(" in cell.source:
-            definitions = [node for node in ast.parse(cell.source).body if isinstance(node, ast.ClassDef)]
+            definitions: list[ast.stmt] = [
+                node for node in ast.parse(cell.source).body if isinstance(node, ast.ClassDef)
+            ]
             names: dict[str, Any] = {"torch": torch, "nn": nn, "F": F}
             exec(compile(ast.Module(definitions, []), notebook, "exec"), names)
             return names[name]
@@ -38,6 +39,11 @@ def test_the_network_in_the_notebook_is_that_of_labkit(notebook: str, name: str,
     torch.manual_seed(1)
     shown = class_from_notebook(notebook, name)(ACTIVATIONS[activation])
     ours = build(network, activation, seed=1)
-    assert describe(shown) == describe(ours)
+    assert repr(shown) == repr(ours)
     for key, tensor in ours.state_dict().items():
         assert torch.equal(shown.state_dict()[key], tensor), key
+    images = torch.rand(8, 1, 28, 28)
+    torch.manual_seed(2)
+    output = shown(images)  # in training mode, where dropout shows as well
+    torch.manual_seed(2)
+    assert torch.equal(output, ours(images))
