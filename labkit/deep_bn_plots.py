@@ -41,7 +41,9 @@ def plot_blocks(stages: Mapping[str, NDArray[Any]]) -> Figure:
     return figure
 
 
-def plot_ablation(added: Accuracies, undone: Accuracies, small: Sequence[float], large: Sequence[float]) -> Figure:
+def plot_ablation(
+    added: Accuracies, undone: Accuracies, small: Sequence[float], large: Sequence[float], title: str
+) -> Figure:
     """Plot test accuracies with one change added to the small network, and with one undone in the large one.
 
     Parameters
@@ -50,6 +52,8 @@ def plot_ablation(added: Accuracies, undone: Accuracies, small: Sequence[float],
         By change: the accuracy of each seed, 0 to 1.
     small, large : sequence of float
         The same for the two networks that the changes lead from and to.
+    title : str
+        Says at what cost the networks were trained.
 
     Returns
     -------
@@ -63,6 +67,7 @@ def plot_ablation(added: Accuracies, undone: Accuracies, small: Sequence[float],
         _draw_panel(right, "nothing undone", large, {f"- {name}": values for name, values in undone.items()}, VERMILION)
         left.set_title("lenet-dropout with one change added")
         right.set_title("deep-bn with one change undone")
+        figure.suptitle(title, color=INK)
     return figure
 
 
@@ -71,7 +76,7 @@ def _draw_panel(axes: Axes, start_name: str, start: Sequence[float], changed: Ac
     for position, values in enumerate(rows.values()):
         shown = INK if position == 0 else colour
         percents = [100 * value for value in values]
-        axes.plot(percents, [position] * len(percents), "o", ms=5, alpha=0.6, mew=0, color=shown)
+        axes.plot(percents, [position] * len(percents), "o", ms=5, alpha=0.75, mew=0, color=shown)
         axes.plot([sum(percents) / len(percents)], [position], "|", ms=16, mew=2.5, color=shown)
     axes.axvline(100 * sum(start) / len(start), color=INK, lw=1, ls="--")
     axes.set_yticks(range(len(rows)), list(rows))
