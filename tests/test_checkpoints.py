@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from training_child import small_data
 
 from labkit import cli, keras_models, keras_networks, keras_training, torch_models, torch_networks, torch_training
 from labkit.archives import model_kind
 from labkit.errors import LabError
 from labkit.models import test_model as run_test_model
 from labkit.quiet_tensorflow import keras
-from tests.training_child import small_data
 
 KINDS = ("torch", "keras")
 DATA = small_data(10, 50)
@@ -226,7 +226,7 @@ def test_keras_lambda_is_refused_and_does_not_run(tmp_path: Path, capsys: pytest
         Path(folder).mkdir(exist_ok=True)
         return x
 
-    for function in (leave_trace, lambda x: (Path(folder).mkdir(exist_ok=True), x)[1]):
+    for function in (leave_trace, lambda x: (os.system(f"mkdir -p '{folder}'"), x)[1]):
         layers = [keras.layers.Flatten(), keras.layers.Lambda(function), keras.layers.Dense(10, "softmax")]
         keras.Sequential([keras.Input((28, 28, 1)), *layers]).save(path)
         trace.rmdir()  # building the network ran the function
