@@ -256,11 +256,16 @@ def weights_sha256(network: nn.Module) -> str:
 
 def describe(network: nn.Module) -> str:
     """Return a text that changes when the network does: its modules and what its forward computes."""
-    modules = "\n".join(f"{name} {module.extra_repr()}" for name, module in network.named_modules())
+    modules = [
+        f"{name} {type(module).__name__} {module.extra_repr()}" for name, module in list(network.named_modules())[1:]
+    ]
     try:
-        return modules + torch.fx.symbolic_trace(network).code
+        nodes = torch.fx.symbolic_trace(network).graph.nodes
     except Exception:  # a forward with data-dependent branches cannot be traced: any error may come out
-        return modules + repr(network)
+        return "\n".join(modules)
+    # names only: neither addresses of functions nor type annotations belong to what is computed
+    calls = [f"{n.op} {getattr(n.target, '__name__', n.target)} {n.args} {dict(n.kwargs)}" for n in nodes]
+    return "\n".join([*modules, *calls])
 
 
 def _data_hash(data: ImageSet) -> str:
