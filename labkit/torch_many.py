@@ -74,7 +74,7 @@ def fit_many(
     target = pick_device(device)
     for network in networks:
         network.to(target).train()
-    parameters, buffers = stack_module_state(list(networks))  # type: ignore[arg-type]
+    parameters, buffers = stack_module_state(list(networks))
     velocity = {name: torch.zeros_like(p) for name, p in parameters.items()}
     skeleton = copy.deepcopy(networks[0]).to("meta").train()
     _leave_out_batch_count(skeleton)
@@ -99,7 +99,7 @@ def fit_many(
             for chosen in torch.split(
                 order[:, first * batch_size : (first + LOG_EVERY) * batch_size], batch_size, dim=1
             ):
-                batch = normalise(images[chosen].flatten(0, 1), mean, std).unflatten(0, chosen.shape)
+                batch = normalise(images[chosen].flatten(0, 1), mean, std).view(*chosen.shape, 1, 28, 28)
                 targets = labels[chosen]
                 gradients, (loss, outputs) = gradients_of(parameters, buffers, batch, targets)
                 with torch.no_grad():
