@@ -71,7 +71,7 @@ def test_killed_report_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     arguments = ["report", "--profile", "quick", "--out", str(out), "--resume"]
     command = [sys.executable, "-c", LABKIT_OVER, str(books), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 300
         while not (out / "pid").exists() or not (out / "pid").read_text():
             assert child.poll() is None
             assert time.monotonic() < end
