@@ -1,4 +1,4 @@
-"""The command line: list, train, test, report, verify."""
+"""The command line: list, train, test, report, verify, bench."""
 
 import json
 import sys
@@ -98,6 +98,23 @@ def report(
     print(f"report: {out / 'index.html'}")
     if any(outcome.status == "failed" for outcome in outcomes):
         sys.exit(1)
+
+
+@app.command()
+def bench(
+    networks: Annotated[str, typer.Option(help="Networks, with commas between them; all of them by default.")] = "",
+    repeats: Annotated[int, typer.Option(help="Measurements of each loop.")] = 5,
+    batches: Annotated[int, typer.Option(help="Batches of 128 images a measurement; 469 are a whole epoch.")] = 60,
+    out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure the training loops beside the plain ones: DataLoader, and Keras's own fit."""
+    from labkit.bench import bench_table, run_bench, write_bench
+
+    result = run_bench([name.strip() for name in networks.split(",") if name.strip()], repeats, batches)
+    print(json.dumps(result) if as_json else bench_table(result))
+    if out is not None:
+        write_bench(result, out)
 
 
 @app.command()
