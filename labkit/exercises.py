@@ -6,6 +6,7 @@ The table holds the SHA-256 of each right answer, not the answer. Worked solutio
 
 import hashlib
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,7 @@ def check(exercise: str, answer: Any) -> None:
 def _try_value(exercise: str, entry: Exercise, answer: Any) -> str:
     try:
         right = answer_sum(exercise, answer) == entry.sums[0]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return f"the answer is of type {type(answer).__name__}. {entry.hint}"
     return "" if right else entry.hint
 
@@ -113,7 +114,7 @@ def _try_function(exercise: str, entry: Exercise, answer: Callable[..., Any]) ->
     for arguments, expected in zip(entry.cases, entry.sums, strict=True):
         call = f"{getattr(answer, '__name__', 'answer')}({', '.join(map(_short, arguments))})"
         try:
-            result = answer(*arguments)
+            result = answer(*deepcopy(arguments))  # a function that changes its arguments must not change the case
             right = result is not None and answer_sum(exercise, result) == expected
         except Exception as problem:  # a student's function may raise anything: it is an answer, not a fault of ours
             return f"{call} raised {type(problem).__name__}: {problem}"

@@ -88,7 +88,7 @@ def resolve_profile(profile: str) -> str:
         raise unknown("profile", profile, PROFILES)
     if profile != "auto":
         return profile
-    wanted = os.environ.get(ENVIRONMENT_VARIABLE, "auto")
+    wanted = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
     if wanted not in PROFILES:
         raise unknown(f"profile in {ENVIRONMENT_VARIABLE}", wanted, PROFILES)
     if wanted != "auto":
