@@ -169,15 +169,19 @@ def reference_sweep(folder: Path | None = None) -> list[SeedResult]:
             settings = {name: content[name] for name in SETTINGS}
             made_on = {name: content[name] for name in ("device", "versions")}
             for entry, predicted in zip(content["seeds"], predictions, strict=True):
-                curves = {name: tuple(entry.pop(name)) for name in ("test_accuracy", "test_loss")}
                 results.append(
                     SeedResult(
-                        run=content["run"],
-                        settings=settings,
-                        made_on=made_on,
-                        predictions=predicted,
-                        **curves,
-                        **entry,
+                        content["run"],
+                        entry["seed"],
+                        settings,
+                        tuple(entry["test_accuracy"]),
+                        tuple(entry["test_loss"]),
+                        entry["train_accuracy"],
+                        entry["train_loss"],
+                        entry["seconds"],
+                        entry["weights_sha256"],
+                        made_on,
+                        predicted,
                     )
                 )
         except (KeyError, TypeError, ValueError) as problem:
@@ -256,9 +260,17 @@ def accuracies(table: pd.DataFrame, run_id: str, epochs: int | None = None) -> "
     -------
     Series
         By seed, in their order; empty where the sweep has no such run.
+
+    Raises
+    ------
+    LabError
+        The table holds the run with several settings.
     """
     wanted = find_run(run_id)
     after = wanted.epochs if epochs is None else epochs
     recipes = [name for name in table["run"].unique() if same_recipe(find_run(name), wanted)]
     rows = table[table["run"].isin(recipes) & (table["epoch"] == after)]
-    return rows.drop_duplicates("seed").set_index("seed")["accuracy"].sort_index()
+    by_seed = rows.groupby("seed")["accuracy"]
+    if (by_seed.nunique() > 1).any():
+        raise LabError(f"{run_id} was swept with several settings: choose the rows of one first")
+    return by_seed.first()

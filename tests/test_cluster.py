@@ -19,10 +19,9 @@ pytestmark = pytest.mark.slow
 
 RUNS = ["torch-baseline-5", "torch-leaky-relu-5"]
 SEEDS = [0, 1, 2]
-LONG_ENOUGH = {"epochs": 2, "train_images": 2000}
+EPOCHS, TRAIN_IMAGES = 2, 2000  # long enough to be killed in the middle
 WAIT_S = 240
 DASK = [sys.executable, "-m", "dask"]
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def weights(folder: Path) -> dict[tuple[str, int], str]:
@@ -34,7 +33,9 @@ def weights(folder: Path) -> dict[tuple[str, int], str]:
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], str]:
     """The sweep from one process, without Dask."""
     out = tmp_path_factory.mktemp("one process")
-    outcome = sweep_runs(training_jobs(RUNS, SEEDS, profile="quick", **LONG_ENOUGH), out, workers=0)
+    outcome = sweep_runs(
+        training_jobs(RUNS, SEEDS, profile="quick", epochs=EPOCHS, train_images=TRAIN_IMAGES), out, workers=0
+    )
     assert (outcome.done, outcome.failures) == (6, {})
     found = weights(out)
     assert len(set(found.values())) == 6
@@ -51,7 +52,7 @@ def free_port() -> int:
 @contextmanager
 def process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in the background; kill it at the end of the block."""
-    started = subprocess.Popen(command, **QUIET)
+    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield started
     finally:
@@ -71,7 +72,7 @@ def worker_of(port: int) -> list[str]:
 
 def sweep_command(port: int, out: Path) -> list[str]:
     """Return `labkit sweep` for the jobs of these tests on that scheduler."""
-    sizes = [part for name, n in LONG_ENOUGH.items() for part in (f"--{name.replace('_', '-')}", str(n))]
+    sizes = ["--epochs", str(EPOCHS), "--train-images", str(TRAIN_IMAGES)]
     where = ["--scheduler", f"tcp://127.0.0.1:{port}", "--out", str(out)]
     main = "import sys; from labkit.cli import main; main(sys.argv[1:])"
     return [sys.executable, "-c", main, "sweep", *RUNS, "--seeds", "0-2", "--profile", "quick", *sizes, *where]
@@ -162,7 +163,7 @@ def test_an_interrupted_client_goes_on_where_it_was(tmp_path: Path, expected: di
 
 
 def test_two_processes_of_this_machine_give_the_same(tmp_path: Path, expected: dict[tuple[str, int], str]) -> None:
-    jobs = training_jobs(RUNS, SEEDS, profile="quick", **LONG_ENOUGH)
+    jobs = training_jobs(RUNS, SEEDS, profile="quick", epochs=EPOCHS, train_images=TRAIN_IMAGES)
     outcome = sweep_runs(jobs, tmp_path, workers=2)
     assert (outcome.done, outcome.failures) == (6, {})
     assert weights(tmp_path) == expected
