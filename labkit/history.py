@@ -129,8 +129,9 @@ class History:
             history = cls([Epoch(**e) for e in content["epochs"]], [BatchLoss(**b) for b in content["batch_losses"]])
         except (KeyError, TypeError) as problem:
             raise LabError(f"not a history: {problem}") from None
-        for entry in (*history.epochs, *history.batch_losses):
-            for name, value in asdict(entry).items():
+        plain = history.to_dict()
+        for row in (*plain["epochs"], *plain["batch_losses"]):
+            for name, value in row.items():
                 if type(value) not in (int, float):
                     raise LabError(f"not a history: {name} is no number but of type {type(value).__name__}")
         return history

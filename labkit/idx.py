@@ -1,6 +1,5 @@
 """The four IDX files of MNIST: find one, check it, parse it."""
 
-import gzip
 import hashlib
 import zlib
 from pathlib import Path
@@ -63,13 +62,14 @@ def _decompress(path: Path) -> tuple[bytes, bool]:
     if path.suffix != ".gz":
         return path.read_bytes(), True
     parts: list[bytes] = []
-    try:
-        with gzip.open(path) as stream:
-            while part := stream.read(1 << 20):
-                parts.append(part)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        return b"".join(parts), False
-    return b"".join(parts), True
+    unpack = zlib.decompressobj(wbits=31)  # gzip, with its checksum
+    with path.open("rb") as stream:
+        while packed := stream.read(1 << 16):
+            try:
+                parts.append(unpack.decompress(packed))
+            except zlib.error:
+                return b"".join(parts), False
+    return b"".join(parts), unpack.eof and not unpack.unused_data
 
 
 def parse_idx(raw: bytes, name: str) -> Bytes:
