@@ -11,7 +11,7 @@ from labkit.progress import progress_bar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-CONNECT_S = 5
+CONNECT_S = 10
 # A Keras job takes about 1.3 GB, most of it TensorFlow itself.
 BYTES_A_WORKER = 1_500_000_000
 # How often the worker under a job may die before the job counts as failed. Dask's own 3 is few for a long sweep.

@@ -8,20 +8,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from distributed import Client
 
 from labkit.sweep import sweep_runs, training_jobs
 from labkit.sweep_results import read_sweep
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RUNS = ["torch-baseline-5", "torch-leaky-relu-5"]
 SEEDS = [0, 1, 2]
-EPOCHS, TRAIN_IMAGES = 2, 2000  # long enough to be killed in the middle
-WAIT_S = 240
-DASK = [sys.executable, "-m", "dask"]
+EPOCHS, TRAIN_IMAGES = 2, 1000  # long enough to be killed in the middle
+WAIT_S = 600
 
 
 def weights(folder: Path) -> dict[tuple[str, int], str]:
@@ -50,8 +52,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in the background; kill it at the end of the block."""
+def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command of Dask in the background; kill it at the end of the block."""
+    command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield started
@@ -60,14 +63,29 @@ def process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         started.wait()
 
 
-def scheduler_on(port: int) -> list[str]:
-    """Return the command of a Dask scheduler."""
-    return [*DASK, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+@dataclass(frozen=True)
+class Cluster:
+    """A scheduler, its two worker processes by address, and a client that looks on."""
+
+    scheduler: subprocess.Popen[bytes]
+    workers: dict[str, subprocess.Popen[bytes]]
+    watcher: Any
 
 
-def worker_of(port: int) -> list[str]:
-    """Return the command of a worker process, without a nanny that would start it again."""
-    return [*DASK, "worker", f"tcp://127.0.0.1:{port}", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+@contextmanager
+def cluster(port: int) -> Iterator[Cluster]:
+    """Start a scheduler and two workers, without nannies that would start them again; wait until all are there."""
+    address = f"tcp://127.0.0.1:{port}"
+    worker = ("worker", address, "--nthreads", "1", "--no-nanny")
+    with (
+        process("scheduler", "--host", "127.0.0.1", "--port", str(port)) as scheduler,
+        process(*worker) as first,
+        process(*worker) as second,
+        Client(address, timeout=WAIT_S) as watcher,
+    ):
+        watcher.wait_for_workers(2, timeout=WAIT_S)
+        by_pid = {pid: address for address, pid in watcher.run(os.getpid).items()}
+        yield Cluster(scheduler, {by_pid[w.pid]: w for w in (first, second)}, watcher)
 
 
 def sweep_command(port: int, out: Path) -> list[str]:
@@ -78,23 +96,17 @@ def sweep_command(port: int, out: Path) -> list[str]:
     return [sys.executable, "-c", main, "sweep", *RUNS, "--seeds", "0-2", "--profile", "quick", *sizes, *where]
 
 
+def start(command: list[str]) -> subprocess.Popen[str]:
+    """Start a command whose output is read later."""
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def wait_for(condition: str, out: Path, jobs: int) -> None:
-    """Wait until so many jobs are finished in a folder."""
+    """Wait until so many jobs are finished in a folder; `condition` says what was waited for in vain."""
     deadline = time.monotonic() + WAIT_S
     while len(list(out.glob("*.json"))) < jobs:
         assert time.monotonic() < deadline, condition
         time.sleep(0.05)
-
-
-def wait_for_port(port: int) -> None:
-    """Wait until a scheduler listens."""
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError("the scheduler does not listen")
 
 
 def run_to_the_end(port: int, out: Path) -> str:
@@ -106,21 +118,15 @@ def run_to_the_end(port: int, out: Path) -> str:
 
 
 def test_a_worker_killed_in_the_middle_costs_only_its_job(tmp_path: Path, expected: dict[tuple[str, int], str]) -> None:
-    from distributed import Client
-
     port = free_port()
-    with process(scheduler_on(port)), process(worker_of(port)) as first, process(worker_of(port)) as second:
-        wait_for_port(port)
-        with Client(f"tcp://127.0.0.1:{port}", timeout=60) as watcher:
-            watcher.wait_for_workers(2, timeout=WAIT_S)
-            by_pid = {pid: address for address, pid in watcher.run(os.getpid).items()}
-            client = subprocess.Popen(sweep_command(port, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            wait_for("a first job", tmp_path, 1)
-            victim = next(w for w in (first, second) if watcher.processing()[by_pid[w.pid]])
-            victim.send_signal(signal.SIGKILL)
-            out, err = client.communicate(timeout=WAIT_S)
-    assert client.returncode == 0, err
-    assert b"sweep: 6 done, 0 done earlier, 0 failed" in out
+    with cluster(port) as running:
+        client = start(sweep_command(port, tmp_path))
+        wait_for("a first job", tmp_path, 1)
+        busy = next(address for address, jobs in running.watcher.processing().items() if jobs)
+        running.workers[busy].send_signal(signal.SIGKILL)
+        out, err = client.communicate(timeout=WAIT_S)
+    assert (client.returncode, err) == (0, "")
+    assert "sweep: 6 done, 0 done earlier, 0 failed" in out
     assert weights(tmp_path) == expected
 
 
@@ -128,33 +134,28 @@ def test_a_scheduler_that_went_away_is_one_line_and_the_same_command_goes_on(
     tmp_path: Path, expected: dict[tuple[str, int], str]
 ) -> None:
     port = free_port()
-    with process(scheduler_on(port)) as scheduler, process(worker_of(port)), process(worker_of(port)):
-        wait_for_port(port)
-        client = subprocess.Popen(
-            sweep_command(port, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    with cluster(port) as running:
+        client = start(sweep_command(port, tmp_path))
         wait_for("a first job", tmp_path, 1)
-        scheduler.kill()
+        running.scheduler.kill()
         _, err = client.communicate(timeout=WAIT_S)
-    assert client.returncode == 2
+    assert client.returncode == 2, err
     assert err.startswith(f"labkit: the scheduler tcp://127.0.0.1:{port} went away")
     assert len(err.splitlines()) == 1
     assert 0 < len(weights(tmp_path)) < 6
-    with process(scheduler_on(port)), process(worker_of(port)), process(worker_of(port)):
-        wait_for_port(port)
+    with cluster(port):
         assert " 0 failed" in run_to_the_end(port, tmp_path)
     assert weights(tmp_path) == expected
 
 
 def test_an_interrupted_client_goes_on_where_it_was(tmp_path: Path, expected: dict[tuple[str, int], str]) -> None:
     port = free_port()
-    with process(scheduler_on(port)), process(worker_of(port)), process(worker_of(port)):
-        wait_for_port(port)
-        client = subprocess.Popen(sweep_command(port, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with cluster(port):
+        client = start(sweep_command(port, tmp_path))
         wait_for("a first job", tmp_path, 1)
         client.send_signal(signal.SIGINT)
         _, err = client.communicate(timeout=WAIT_S)
-        assert (client.returncode, err) == (130, b"labkit: interrupted\n")
+        assert (client.returncode, err) == (130, "labkit: interrupted\n")
         finished = len(weights(tmp_path))
         assert 0 < finished < 6
         assert f"sweep: {6 - finished} done, {finished} done earlier, 0 failed" in run_to_the_end(port, tmp_path)
