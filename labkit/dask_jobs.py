@@ -134,7 +134,9 @@ def _client(scheduler: str | None, workers: int, threads: int) -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     # Dask reports every lost worker and connection at length: what matters comes back as one line
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in [*logging.root.manager.loggerDict, "distributed"]:
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=CONNECT_S)

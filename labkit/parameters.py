@@ -82,6 +82,7 @@ PARAMETERS: dict[str, Parameter] = {
     "batch_size": Parameter((int,), "images a training step", 1, 60_000),
     "digit": Parameter((int,), "index of the test image that is followed through the network", 0, 9_999),
     "resume": Parameter((bool,), "go on from the state that an earlier, cut-off run left in `out`"),
+    "seeds": Parameter((int,), "seeds of a sweep, counted from 0", 1, 1000),
     "out": Parameter((str,), "folder for models, results and figures; relative to the current folder"),
 }
 
