@@ -16,7 +16,7 @@ SPREAD = 0.22  # of the dots of one row, in rows
 
 
 def plot_seeds(groups: Mapping[str, Sequence[float]], published: Mapping[str, float], title: str) -> Figure:
-    """Plot the test accuracy of every seed as a dot, one row a group, with 95% intervals of the means.
+    """Plot the accuracy of every seed as a dot, one row a group, with 95% intervals of the means.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def plot_seeds(groups: Mapping[str, Sequence[float]], published: Mapping[str, fl
                 axes.text(0.02, row, "no seeds", color=INK, transform=axes.get_yaxis_transform(), va="center")
             if name in published:
                 axes.plot([100 * published[name]], [row], "*", ms=13, color=INK, zorder=4)
-        axes.set(xlabel="test accuracy (%)", title=title, ylim=(len(groups) - 0.4, -0.6))
+        axes.set(xlabel="accuracy (%)", title=title, ylim=(len(groups) - 0.4, -0.6))
         axes.set_yticks(range(len(groups)), list(groups))
         axes.grid(visible=False, axis="y")
         handles = [

@@ -114,10 +114,15 @@ def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
             "seeds": str(e.seeds),
             "mean": f"{_images(d.mean):+.1f}" if d else "–",
             "95% interval": f"{_images(d.low):+.1f} to {_images(d.high):+.1f}" if d and bounded else "–",
-            "p": f"{d.p_value:.3f}" if d and bounded else "–",
+            "p": p_words(d.p_value) if d and bounded else "–",
             "verdict": e.verdict,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("difference in images of 10,000")
+
+
+def p_words(p_value: float) -> str:
+    """Return a p-value with three decimals, and a very small one as `< 0.001`."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def _images(share: float) -> float:
@@ -235,7 +240,7 @@ def mcnemar_table(results: Sequence[SeedResult], first: str, second: str, labels
         rows[seed] = {
             f"only {first} right": test.only_first,
             f"only {second} right": test.only_second,
-            "p": round(test.p_value, 3),
+            "p": p_words(test.p_value),
         }
     columns = [f"only {first} right", f"only {second} right", "p"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("seed")
