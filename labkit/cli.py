@@ -123,6 +123,9 @@ def sweep(
         int | None, typer.Option(min=0, help="Processes on this machine; 0: this one, without Dask.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of a job on the CPU.")] = 1,
+    replicas: Annotated[
+        int, typer.Option(min=1, help="Seeds of a PyTorch run that are trained together, for a GPU.")
+    ] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = Path("sweeps"),
 ) -> None:
     """Train runs with many seeds, as independent jobs; a second call does what is left."""
@@ -156,6 +159,7 @@ def sweep(
             train_images=train_images,
             settings=settings,
             threads=threads,
+            replicas=replicas,
         )
         for plan, run in dict.fromkeys((job.plan, job.run) for job in jobs):
             print(f"{run}: {plan}")

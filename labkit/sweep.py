@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +24,7 @@ from labkit.history import write_bytes, write_text
 from labkit.parameters import PARAMETERS, check_parameters
 from labkit.profiles import Plan, make_plan
 from labkit.results import Record, device_name, environment, make_record, test_summary
-from labkit.runs import Run, find_run
+from labkit.runs import find_run
 
 MOST_SEEDS = 10_000
 
@@ -42,6 +42,9 @@ class TrainingJob:
     batch_size : int
     threads : int
         On the CPU. It belongs to the job, because the last bits of a result depend on it.
+    together : tuple of int
+        The seeds that are trained with this one in one batched computation, itself among them; empty for
+        a training alone. They share the random numbers of dropout, and so belong to the job as well.
     """
 
     run: str
@@ -51,6 +54,7 @@ class TrainingJob:
     momentum: float
     batch_size: int
     threads: int
+    together: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -123,6 +127,7 @@ def training_jobs(
     train_images: int | None = None,
     settings: Mapping[str, Sequence[Any]] | None = None,
     threads: int = 1,
+    replicas: int = 1,
 ) -> list[TrainingJob]:
     """Return the jobs run x seed x settings, all runs of a seed before the next seed.
 
@@ -137,6 +142,9 @@ def training_jobs(
         `learning_rate` and `batch_size`, each with one or more values: every combination is a job.
     threads : int
         Threads of a job on the CPU.
+    replicas : int
+        So many seeds of a PyTorch run are trained together by `torch_many.fit_many`, which pays where one
+        network does not fill the device. Keras runs are trained alone.
 
     Raises
     ------
@@ -150,18 +158,24 @@ def training_jobs(
             check_parameters({name: value}, {"learning_rate": None, "batch_size": None})
     combinations = [dict(zip(given, values, strict=True)) for values in itertools.product(*given.values())]
     plans = {run.id: make_plan(profile, run.epochs, epochs, train_images) for run in known}
+    groups = {
+        seed: tuple(seeds[i : i + replicas]) for i in range(0, len(seeds), replicas) for seed in seeds[i : i + replicas]
+    }
     return [
-        _training_job(run, seed, plans[run.id], chosen, threads)
+        TrainingJob(
+            run.id,
+            seed,
+            plans[run.id],
+            float(chosen.get("learning_rate", run.optimizer.learning_rate)),
+            run.optimizer.momentum,
+            int(chosen.get("batch_size", run.batch_size)),
+            threads,
+            groups[seed] if replicas > 1 and run.framework == "torch" else (),
+        )
         for seed in seeds
         for run in known
         for chosen in combinations
     ]
-
-
-def _training_job(run: Run, seed: int, plan: Plan, chosen: Mapping[str, Any], threads: int) -> TrainingJob:
-    learning_rate = float(chosen.get("learning_rate", run.optimizer.learning_rate))
-    batch_size = int(chosen.get("batch_size", run.batch_size))
-    return TrainingJob(run.id, seed, plan, learning_rate, run.optimizer.momentum, batch_size, threads)
 
 
 @cache
@@ -169,60 +183,71 @@ def _mnist() -> ImageSet:
     return load_mnist()  # once a worker process
 
 
-def train_job(job: TrainingJob) -> tuple[Record, NDArray[np.uint8]]:
-    """Train one job and test it; what a worker does.
+def train_jobs(jobs: Sequence[TrainingJob]) -> list[tuple[Record, NDArray[np.uint8]]]:
+    """Train one job, or the jobs of one group together, and test them; what a worker does.
+
+    Parameters
+    ----------
+    jobs : sequence of TrainingJob
+        One, or several that differ in nothing but the seed.
 
     Returns
     -------
-    record : Record
-        As `results.make_record` builds it, with the settings, and with `train`: the network tested in
-        evaluation mode on the images it was trained on.
-    predictions : uint8 array, shape (test images,)
-        The predicted classes.
+    list of (record, predictions)
+        One a job. The record is as `results.make_record` builds it, with the settings, and with `train`:
+        the network tested in evaluation mode on the images it was trained on. The predictions are the
+        predicted classes, uint8, shape (test images,).
 
     Raises
     ------
     LabError
         See `fit`.
     """
-    run = find_run(job.run)
-    data = job.plan.images(_mnist())
-    with _threads(run.framework, job.threads):
+    first = jobs[0]
+    run = find_run(first.run)
+    data = first.plan.images(_mnist())
+    settings: dict[str, Any] = {
+        "epochs": first.plan.epochs,
+        "learning_rate": first.learning_rate,
+        "momentum": first.momentum,
+        "batch_size": first.batch_size,
+    }
+    with _threads(run.framework, first.threads):
         # the two frameworks' modules have the same functions
         networks = import_module(f"labkit.{run.framework}_networks")
         training = import_module(f"labkit.{run.framework}_training")
-        network = networks.build(run.network, run.activation, job.seed)
-        history = training.fit(
-            network,
-            data,
-            epochs=job.plan.epochs,
-            learning_rate=job.learning_rate,
-            momentum=job.momentum,
-            batch_size=job.batch_size,
-            seed=job.seed,
-            progress=False,
-        )
-        if len(history) < job.plan.epochs:
+        trained = [networks.build(run.network, run.activation, job.seed) for job in jobs]
+        if first.together:
+            from labkit.torch_many import fit_many
+
+            histories = fit_many(trained, data, seeds=[job.seed for job in jobs], **settings)
+        else:
+            histories = [training.fit(trained[0], data, seed=first.seed, progress=False, **settings)]
+        if len(histories[0]) < first.plan.epochs:
             raise KeyboardInterrupt  # `fit` keeps what is finished; a sweep keeps whole jobs only
-        test = training.evaluate(network, data.test_images, data.test_labels)
-        on_training_images = training.evaluate(network, data.train_images, data.train_labels)
-    record = make_record(
-        run.id,
-        job.plan,
-        job.seed,
-        networks.count_params(network),
-        test,
-        history,
-        training.weights_sha256(network),
-        train=test_summary(on_training_images),
-        learning_rate=job.learning_rate,
-        momentum=job.momentum,
-        batch_size=job.batch_size,
-        threads=job.threads,
-        device=device_name(),
-        versions=environment(),
-    )
-    return record, test.predictions
+        results = []
+        for job, network, history in zip(jobs, trained, histories, strict=True):
+            test = training.evaluate(network, data.test_images, data.test_labels)
+            record = make_record(
+                run.id,
+                job.plan,
+                job.seed,
+                networks.count_params(network),
+                test,
+                history,
+                training.weights_sha256(network),
+                train=test_summary(training.evaluate(network, data.train_images, data.train_labels)),
+                learning_rate=job.learning_rate,
+                momentum=job.momentum,
+                batch_size=job.batch_size,
+                threads=job.threads,
+                method="fit_many" if job.together else "fit",
+                together=list(job.together),
+                device=device_name(),
+                versions=environment(),
+            )
+            results.append((record, test.predictions))
+    return results
 
 
 @contextmanager
@@ -279,17 +304,27 @@ def sweep_runs(
         The folder cannot be written, or the scheduler is out of reach.
     """
     _make_folder(out)
-    unfinished = {job.name: job for job in jobs if not is_finished(out, job.name)}
+    groups: dict[str, list[TrainingJob]] = {}
+    for job in jobs:
+        groups.setdefault(replace(job, seed=min(job.together, default=job.seed)).name, []).append(job)
+    unfinished = {name: group for name, group in groups.items() if not all(is_finished(out, job.name) for job in group)}
+
+    def keep(name: str, results: list[tuple[Record, NDArray[np.uint8]]]) -> None:
+        for job, (record, predictions) in zip(unfinished[name], results, strict=True):
+            _write(out, job.name, record, predictions)
+
     failures = run_jobs(
-        train_job,
+        train_jobs,
         unfinished,
-        lambda name, result: _write(out, name, *result),
+        keep,
         scheduler=scheduler,
         workers=workers,
         threads=max((job.threads for job in jobs), default=1),
         progress=progress,
     )
-    return SweepOutcome(len(unfinished) - len(failures), len(jobs) - len(unfinished), failures)
+    tried = sum(len(group) for group in unfinished.values())
+    failed = {job.name: problem for name, problem in failures.items() for job in unfinished[name]}
+    return SweepOutcome(tried - len(failed), len(jobs) - tried, failed)
 
 
 def _make_folder(out: Path) -> None:

@@ -19,7 +19,7 @@ from labkit.paths import reference_dir
 from labkit.runs import Run, find_run
 
 # What all seeds of a run must share to be put together, and what the compact form says once.
-SETTINGS = ("profile", "epochs", "train_images", "learning_rate", "momentum", "batch_size", "threads")
+SETTINGS = ("profile", "epochs", "train_images", "learning_rate", "momentum", "batch_size", "threads", "method")
 DECIMALS = 6  # of losses in the compact form; accuracies are kept as they are
 
 

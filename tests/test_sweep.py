@@ -97,6 +97,23 @@ def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(tmp_path: Pa
     assert accuracies(sweep_table(again), "keras-baseline-5").empty
 
 
+def test_seeds_trained_together_are_jobs_of_their_own(tmp_path: Path) -> None:
+    runs = ["torch-baseline-5", "keras-baseline-5"]
+    jobs = training_jobs(runs, [0, 1, 2], profile="quick", epochs=1, train_images=300, replicas=2)
+    assert [job.together for job in jobs if job.run == runs[0]] == [(0, 1), (0, 1), (2,)]
+    assert [job.together for job in jobs if job.run == runs[1]] == [(), (), ()]
+    assert jobs[0].name != jobs_of(runs, [0])[0].name
+    torch_jobs = [job for job in jobs if job.run == runs[0]]
+    assert sweep_runs(torch_jobs, tmp_path, workers=0).done == 3
+    assert sweep_runs(torch_jobs, tmp_path, workers=0).skipped == 3
+    before = [result.weights_sha256 for result in read_sweep(tmp_path)]
+    assert len(set(before)) == 3
+    (tmp_path / f"{torch_jobs[1].name}.json").unlink()  # the group is trained again as a whole
+    again = sweep_runs(torch_jobs, tmp_path, workers=0)
+    assert (again.done, again.skipped) == (2, 1)
+    assert [result.weights_sha256 for result in read_sweep(tmp_path)] == before
+
+
 def test_several_settings_are_not_mixed(tmp_path: Path) -> None:
     jobs = [*jobs_of(["torch-baseline-5"], [0]), *jobs_of(["torch-baseline-5"], [0], learning_rate=0.05)]
     assert sweep_runs(jobs, tmp_path, workers=0).done == 2
