@@ -1,9 +1,10 @@
-"""The command line: list, train, test, report, verify, bench."""
+"""The command line: list, train, test, report, verify, bench, sweep."""
 
 import json
 import sys
+import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -97,6 +98,80 @@ def report(
         print(f"{outcome.status:8} {outcome.notebook:28} {outcome.seconds:7.1f} s  {outcome.problem}".rstrip())
     print(f"report: {out / 'index.html'}")
     if any(outcome.status == "failed" for outcome in outcomes):
+        sys.exit(1)
+
+
+@app.command()
+def sweep(
+    run_ids: Annotated[list[str] | None, typer.Argument(help="Runs of `labkit list`.")] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds: 0-9, or 0-4,7.")] = "0-4",
+    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of those of the profile.")] = None,
+    train_images: Annotated[int | None, typer.Option(help="Training images, instead of those of the profile.")] = None,
+    profile: Profile = "auto",
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter",
+            "-p",
+            metavar="NAME VALUE",
+            help="learning_rate or batch_size (for a notebook: what it takes); of a run, several values are all run.",
+        ),
+    ] = None,
+    notebook: Annotated[str | None, typer.Option(help="Run this notebook instead, through papermill.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler: tcp://host:8786.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes on this machine; 0: this one, without Dask.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of a job on the CPU.")] = 1,
+    replicas: Annotated[
+        int, typer.Option(min=1, help="Seeds of a PyTorch run that are trained together, for a GPU.")
+    ] = 1,
+    out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = Path("sweeps"),
+) -> None:
+    """Train runs with many seeds, as independent jobs; a second call does what is left."""
+    from labkit.parameters import parse_pairs
+    from labkit.sweep import notebook_jobs, parse_seeds, sweep_notebook, sweep_runs, training_jobs
+
+    chosen = parse_seeds(seeds)
+    pairs = [split_pair(pair) for pair in parameter or []]
+    if bool(run_ids) == (notebook is not None):
+        raise LabError("nothing or two things to sweep: valid are one or more runs of `labkit list`, or --notebook")
+    start = time.perf_counter()
+    if notebook is not None:
+        from labkit.report import choose_notebooks, parse_parameters
+
+        if epochs is not None or train_images is not None:
+            raise LabError("--epochs and --train-images are for runs: valid for a notebook is -p epochs VALUE")
+        given = parse_parameters(pairs, choose_notebooks([notebook]))
+        books = notebook_jobs(notebook, chosen, out, profile=profile, parameters=given, threads=threads)
+        print(f"sweep: {len(books)} jobs, into {out}")
+        outcome = sweep_notebook(books, scheduler=scheduler, workers=workers)
+    else:
+        settings: dict[str, list[Any]] = {}
+        for pair in pairs:
+            for name, value in parse_pairs([pair], {"learning_rate": None, "batch_size": None}).items():
+                settings.setdefault(name, []).append(value)
+        jobs = training_jobs(
+            list(dict.fromkeys(run_ids or [])),
+            chosen,
+            profile=profile,
+            epochs=epochs,
+            train_images=train_images,
+            settings=settings,
+            threads=threads,
+            replicas=replicas,
+        )
+        for plan, run in dict.fromkeys((job.plan, job.run) for job in jobs):
+            print(f"{run}: {plan}")
+        print(f"sweep: {len(jobs)} jobs, into {out}")
+        outcome = sweep_runs(jobs, out, scheduler=scheduler, workers=workers)
+    for name, problem in outcome.failures.items():
+        print(f"failed   {name}  {problem}")
+    print(
+        f"sweep: {outcome.done} done, {outcome.skipped} done earlier, {len(outcome.failures)} failed, "
+        f"{time.perf_counter() - start:.0f} s"
+    )
+    if outcome.failures:
         sys.exit(1)
 
 

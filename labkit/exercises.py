@@ -134,6 +134,14 @@ EXERCISES: dict[str, Exercise] = {
         "Take the old epoch as 1: how long does the part that stays as it was take, and how long the other one?",
         ((0.65, 2), (0.65, 1000), (0.1, 10), (1.0, 4)),
     ),
+    # 09
+    "09-1": Exercise(
+        ("b4814f2231956928", "adcfd02463fe3589", "5dac786b65997c63"),
+        "Divide s, with n - 1 in its denominator, by the square root of n; and the factor is that of n - 1 degrees.",
+        (([98.4, 98.5],), ([98.41, 98.36, 98.47, 98.4],), ([97.0, 98.0, 99.5],)),
+    ),
+    "09-2": Exercise(("05b2f318093c9696",), "b and c are the images that only one of the two gets right."),
+    "09-3": Exercise(("eba37ee23fa9d9bb",), "The same seeds for both recipes: paired. And 90%, not 80%."),
 }
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -82,6 +82,7 @@ PARAMETERS: dict[str, Parameter] = {
     "batch_size": Parameter((int,), "images a training step", 1, 60_000),
     "digit": Parameter((int,), "index of the test image that is followed through the network", 0, 9_999),
     "resume": Parameter((bool,), "go on from the state that an earlier, cut-off run left in `out`"),
+    "seeds": Parameter((int,), "seeds of a sweep, counted from 0", 1, 1000),
     "out": Parameter((str,), "folder for models, results and figures; relative to the current folder"),
 }
 
@@ -145,3 +146,46 @@ def check_parameters(given: Mapping[str, Any], valid: Mapping[str, Any]) -> None
         if name not in valid:
             raise unknown("parameter", name, valid)
         PARAMETERS[name].check(name, value)
+
+
+def parse_pairs(pairs: Sequence[tuple[str, str]], valid: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn pairs of name and text into typed values.
+
+    Parameters
+    ----------
+    pairs : sequence of (str, str)
+        Of a name that is given twice, the last value counts.
+    valid : mapping whose keys are the names that are taken
+
+    Raises
+    ------
+    LabError
+        A name is unknown, or a value is not of its type.
+    """
+    parsed: dict[str, Any] = {}
+    for name, text in pairs:
+        if name not in valid:
+            raise unknown("parameter", name, valid)
+        parsed[name] = _parse_value(name, text)
+    check_parameters(parsed, valid)
+    return parsed
+
+
+def _parse_value(name: str, text: str) -> Any:
+    """Read a text as the first type of the parameter that it fits; a text that fits none stays one."""
+    readers: dict[type, dict[str, Any]] = {
+        bool: {"true": True, "false": False},
+        type(None): {"none": None, "null": None},
+    }
+    for kind in PARAMETERS[name].types:
+        if kind is str:
+            return text
+        if kind in readers:
+            if text.lower() in readers[kind]:
+                return readers[kind][text.lower()]
+            continue
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -45,7 +45,9 @@ class Plan:
         return data.first(self.train_images)
 
 
-def make_plan(profile: str, epochs: int, exact_epochs: int | None = None) -> Plan:
+def make_plan(
+    profile: str, epochs: int, exact_epochs: int | None = None, exact_train_images: int | None = None
+) -> Plan:
     """Decide how many images and epochs a run gets.
 
     Parameters
@@ -58,6 +60,8 @@ def make_plan(profile: str, epochs: int, exact_epochs: int | None = None) -> Pla
         The epochs of the full run.
     exact_epochs : int, optional
         Epochs that the user asked for by number: used as they are, in either profile.
+    exact_train_images : int, optional
+        The same for training images.
 
     Returns
     -------
@@ -66,14 +70,16 @@ def make_plan(profile: str, epochs: int, exact_epochs: int | None = None) -> Pla
     Raises
     ------
     LabError
-        The profile is unknown, or an epoch number is below 1.
+        The profile is unknown, an epoch number is below 1, or there are not so many training images.
     """
     if exact_epochs is not None and exact_epochs < 1:
         raise LabError(f"epochs is {exact_epochs}: valid are whole numbers from 1 up")
+    if exact_train_images is not None and not 1 <= exact_train_images <= FULL_TRAIN_IMAGES:
+        raise LabError(f"train_images is {exact_train_images}: valid are whole numbers from 1 to {FULL_TRAIN_IMAGES:,}")
     if resolve_profile(profile) == "full":
-        return Plan("full", FULL_TRAIN_IMAGES, exact_epochs or epochs)
+        return Plan("full", exact_train_images or FULL_TRAIN_IMAGES, exact_epochs or epochs)
     short = QUICK_EPOCHS_SHORT if epochs <= SHORT_RUN_EPOCHS else QUICK_EPOCHS_LONG
-    return Plan("quick", QUICK_TRAIN_IMAGES, exact_epochs or min(short, epochs))
+    return Plan("quick", exact_train_images or QUICK_TRAIN_IMAGES, exact_epochs or min(short, epochs))
 
 
 def resolve_profile(profile: str) -> str:

@@ -22,7 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 from labkit.errors import LabError, unknown
 from labkit.history import write_text
 from labkit.lab import OUT_VARIABLE
-from labkit.parameters import PARAMETERS, check_parameters, notebook_parameters
+from labkit.parameters import notebook_parameters, parse_pairs
 from labkit.paths import PACKAGE, notebooks_dir
 from labkit.profiles import ENVIRONMENT_VARIABLE, resolve_profile
 from labkit.progress import progress_bar
@@ -108,33 +108,7 @@ def parse_parameters(pairs: Sequence[tuple[str, str]], notebooks: Mapping[str, P
         A name is unknown, or a value is not of its type.
     """
     taken = {name: None for path in notebooks.values() for name in notebook_parameters(path) if name != "out"}
-    parsed: dict[str, Any] = {}
-    for name, text in pairs:
-        if name not in taken:
-            raise unknown("parameter", name, taken)
-        parsed[name] = _parse_value(name, text)
-    check_parameters(parsed, taken)
-    return parsed
-
-
-def _parse_value(name: str, text: str) -> Any:
-    """Read a text as the first type of the parameter that it fits; a text that fits none stays one."""
-    readers: dict[type, dict[str, Any]] = {
-        bool: {"true": True, "false": False},
-        type(None): {"none": None, "null": None},
-    }
-    for kind in PARAMETERS[name].types:
-        if kind is str:
-            return text
-        if kind in readers:
-            if text.lower() in readers[kind]:
-                return readers[kind][text.lower()]
-            continue
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    return parse_pairs(pairs, taken)
 
 
 def run_report(

@@ -1,0 +1,254 @@
+"""The report's claims against a sweep: what many seeds say, and a verdict in words computed from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from labkit.claims import Comparison
+from labkit.runs import find_run
+from labkit.stats import PairedDifference, mcnemar, paired_difference, seeds_needed, t_interval
+from labkit.sweep_results import SeedResult, accuracies, same_recipe
+
+TEST_IMAGES = 10_000
+SUPPORTED, NOT_SUPPORTED, NOT_DECIDABLE = "supported", "not supported", "not decidable"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a sweep says about one comparison of two runs.
+
+    Attributes
+    ----------
+    comparison : Comparison
+    difference : PairedDifference or None
+        Test accuracy of the second run less that of the first, over the seeds that both have; None for
+        no such seed.
+    published : float
+        The same difference as published, from one run each.
+    verdict : str
+        `supported`, `not supported` or `not decidable`.
+    """
+
+    comparison: Comparison
+    difference: PairedDifference | None
+    published: float
+    verdict: str
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds that both runs have."""
+        return 0 if self.difference is None else self.difference.n
+
+
+def weigh(table: pd.DataFrame, comparison: Comparison, epochs: Mapping[int, int] | None = None) -> Evidence:
+    """Compare two runs over the seeds that a sweep has of both.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `sweep_results.sweep_table`.
+    comparison : Comparison
+    epochs : mapping of int to int, optional
+        For a sweep at another scale: after how many of its epochs a run of 5 or 20 is read.
+    """
+    runs = [find_run(comparison.first), find_run(comparison.second)]
+    scale = epochs or {}
+    first, second = (accuracies(table, run.id, scale.get(run.epochs)) for run in runs)
+    seeds = first.index.intersection(second.index)
+    difference = paired_difference(first[seeds], second[seeds]) if len(seeds) else None
+    published = runs[1].published.accuracy - runs[0].published.accuracy
+    return Evidence(comparison, difference, published, judge(difference, comparison.claimed))
+
+
+def judge(difference: PairedDifference | None, claimed: int) -> str:
+    """Turn an interval into a verdict on the claim that a difference has this sign.
+
+    Parameters
+    ----------
+    difference : PairedDifference or None
+    claimed : {1, -1}
+
+    Returns
+    -------
+    str
+        `supported`: the whole 95% interval has the claimed sign. `not supported`: all of it has the
+        other one. Else, or without an interval: `not decidable`.
+    """
+    if difference is None or not np.isfinite(difference.low):
+        return NOT_DECIDABLE
+    low, high = sorted((claimed * difference.low, claimed * difference.high))
+    if low > 0:
+        return SUPPORTED
+    return NOT_SUPPORTED if high < 0 else NOT_DECIDABLE
+
+
+def judge_all(evidence: Sequence[Evidence]) -> str:
+    """Return the verdict on a claim that needs all of its comparisons to hold, in a sentence.
+
+    One comparison that points the other way refutes it; otherwise one that cannot be decided leaves the
+    whole undecided.
+    """
+    verdicts = [e.verdict for e in evidence]
+    fewest = min(e.seeds for e in evidence)
+    count = "no seeds" if fewest == 0 else "1 seed" if fewest == 1 else f"{fewest} seeds"
+    if NOT_SUPPORTED in verdicts:
+        return f"not supported: {verdicts.count(NOT_SUPPORTED)} of {len(verdicts)} comparisons point the other way"
+    if NOT_DECIDABLE in verdicts:
+        open_ones = f"{verdicts.count(NOT_DECIDABLE)} of {len(verdicts)} comparisons"
+        return f"not decidable with so many seeds ({count} or more): {open_ones} could go either way"
+    return f"supported: every comparison has the claimed sign ({count} or more)"
+
+
+def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
+    """Return evidence as texts to show: differences in images of 10,000, with their 95% intervals."""
+    rows = {}
+    for e in evidence:
+        d = e.difference
+        bounded = d is not None and np.isfinite(d.low)
+        rows[e.comparison.words] = {
+            "published": f"{_images(e.published):+.0f}",
+            "claimed": "better" if e.comparison.claimed > 0 else "worse",
+            "seeds": str(e.seeds),
+            "mean": f"{_images(d.mean):+.1f}" if d else "–",
+            "95% interval": f"{_images(d.low):+.1f} to {_images(d.high):+.1f}" if d and bounded else "–",
+            "p": p_words(d.p_value) if d and bounded else "–",
+            "verdict": e.verdict,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("difference in images of 10,000")
+
+
+def p_words(p_value: float) -> str:
+    """Return a p-value with three decimals, and a very small one as `< 0.001`."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def _images(share: float) -> float:
+    return share * TEST_IMAGES
+
+
+def seeds_needed_table(evidence: Sequence[Evidence], power: float = 0.8) -> pd.DataFrame:
+    """Return how many seeds it would take to see the published differences, were they true.
+
+    Parameters
+    ----------
+    evidence : sequence of Evidence
+        Their deviations over seeds are taken from the sweep.
+    power : float
+        The wanted chance of seeing the difference.
+    """
+    rows = {}
+    for e in evidence:
+        d = e.difference
+        known = d is not None and np.isfinite(d.deviation) and d.deviation > 0 and e.published != 0
+        rows[e.comparison.words] = {
+            "published difference (images)": f"{_images(e.published):+.0f}",
+            "deviation over seeds (images)": f"{_images(d.deviation):.1f}" if d and known else "–",
+            "seeds in the sweep": str(e.seeds),
+            "seeds needed": f"{seeds_needed(e.published, d.deviation, power):,}" if d and known else "–",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("comparison")
+
+
+def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
+    """Return train and test accuracy after the last epoch of a run, and their gap, by seed.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `sweep_results.sweep_table`.
+    run_id : str
+        Jobs of the same recipe count, whatever run they were started as.
+
+    Returns
+    -------
+    DataFrame
+        Columns `train`, `test`, `gap` (train less test), both in evaluation mode; empty without seeds.
+    """
+    wanted = find_run(run_id)
+    recipes = [name for name in table["run"].unique() if same_recipe(find_run(name), wanted)]
+    rows = table[table["run"].isin(recipes) & table["train_accuracy"].notna()].set_index("seed").sort_index()
+    found = pd.DataFrame({"train": rows["train_accuracy"], "test": rows["accuracy"]})
+    found["gap"] = found["train"] - found["test"]
+    return found[~found.index.duplicated()]
+
+
+def why_worse(table: pd.DataFrame, better: str, worse: str) -> tuple[pd.DataFrame, list[str]]:
+    """Separate overfitting from under-fitting by the gap between training and test accuracy.
+
+    A network that overfits does better than the other on the training images and loses that on the
+    test images: its gap is larger. One that under-fits does worse on the training images already.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `sweep_results.sweep_table`.
+    better, worse : str
+        Run ids.
+
+    Returns
+    -------
+    means : DataFrame
+        Mean accuracies and gap of both, in percent.
+    words : list of str
+        The verdicts on overfitting and on under-fitting.
+    """
+    first, second = last_epochs(table, better), last_epochs(table, worse)
+    means = pd.DataFrame({better: 100 * first.mean(), worse: 100 * second.mean()}).T.round(2)
+    means.insert(0, "seeds", [len(first), len(second)])
+    means.columns = ["seeds", "training accuracy (%)", "test accuracy (%)", "gap (points)"]
+    seeds = first.index.intersection(second.index)
+    gap = paired_difference(first["gap"][seeds], second["gap"][seeds]) if len(seeds) else None
+    train = paired_difference(first["train"][seeds], second["train"][seeds]) if len(seeds) else None
+    words = [
+        f"overfitting (its gap is larger): {judge(gap, 1)}{_points(gap)}",
+        f"under-fitting (its training accuracy is lower): {judge(train, -1)}{_points(train)}",
+    ]
+    return means, words
+
+
+def _points(difference: PairedDifference | None) -> str:
+    if difference is None or not np.isfinite(difference.low):
+        return f", {0 if difference is None else difference.n} seeds"
+    low, high = 100 * difference.low, 100 * difference.high
+    return f"; difference {100 * difference.mean:+.2f} points, {low:+.2f} to {high:+.2f}, {difference.n} seeds"
+
+
+def mcnemar_table(results: Sequence[SeedResult], first: str, second: str, labels: NDArray[np.uint8]) -> pd.DataFrame:
+    """Compare the two networks of every seed image by image.
+
+    Parameters
+    ----------
+    results : sequence of SeedResult
+    first, second : str
+        Runs of the sweep.
+    labels : uint8 array, shape (images,)
+        The true classes of the test images.
+
+    Returns
+    -------
+    DataFrame
+        By seed: images that only the first, only the second gets right, and the p-value.
+    """
+    correct = {(r.run, r.seed): r.predictions == labels for r in results}
+    seeds = sorted({seed for run, seed in correct if run == first} & {seed for run, seed in correct if run == second})
+    rows = {}
+    for seed in seeds:
+        test = mcnemar(correct[first, seed], correct[second, seed])
+        rows[seed] = {
+            f"only {first} right": test.only_first,
+            f"only {second} right": test.only_second,
+            "p": p_words(test.p_value),
+        }
+    columns = [f"only {first} right", f"only {second} right", "p"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("seed")
+
+
+def interval_words(values: Sequence[float]) -> str:
+    """Return mean and 95% interval of accuracies in words, in percent."""
+    found = t_interval(values)
+    if found.n < 2:
+        return f"{100 * found.mean:.2f}% (1 seed, no interval)"
+    return f"{100 * found.mean:.2f}%, {100 * found.low:.2f} to {100 * found.high:.2f} ({found.n} seeds)"
