@@ -32,7 +32,7 @@ def model_kind(path: str | Path) -> Kind:
     """
     path = Path(path)
     if not path.exists():
-        near = sorted(p.name for p in path.parent.glob(f"*{path.suffix}")) if path.parent.is_dir() else []
+        near = sorted(p.name for p in path.parent.iterdir() if p.suffix == path.suffix) if path.parent.is_dir() else []
         there = f"; there are {', '.join(near[:8])}" if near else ""
         raise LabError(f"{path}: no such model file{there}")
     if path.is_dir():

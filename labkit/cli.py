@@ -49,7 +49,9 @@ def train(
     run = find_run(run_id)
     from labkit.single_run import train_run
 
-    train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
+    record = train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
+    if "planned_epochs" in record:
+        sys.exit(130)  # stopped with Ctrl-C; what was finished is saved
 
 
 @app.command()
@@ -100,40 +102,46 @@ def report(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a mistake of the user is one line on stderr and exit code 2."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=join_pairs(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+        code = app(args=join_pairs(given), standalone_mode=False)
     except LabError as problem:
         _stop(str(problem), 2)
+    except OSError as problem:
+        if problem.filename is None:
+            raise
+        _stop(f"{problem.filename}: {problem.strerror}", 2)  # a file or folder of the user's choice
     except (typer.Abort, KeyboardInterrupt):
         _stop("interrupted", 130)
     except Exception as problem:
         # Typer's errors share a base class that lies in another module from release to release
         if not hasattr(problem, "format_message"):
             raise
-        if len(sys.argv) == 1 and arguments is None:
+        if not given:
             print(problem.format_message())  # no command at all: the help text
             sys.exit(2)
-        _stop(" ".join(problem.format_message().split()), 2)
+        _stop(problem.format_message(), 2)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _stop(message: str, code: int) -> NoReturn:
-    print(f"labkit: {message}", file=sys.stderr)
+    print("labkit:", *message.split(), file=sys.stderr)  # one line, whatever a path or a value holds
     sys.exit(code)
 
 
 def join_pairs(arguments: list[str]) -> list[str]:
     """Join `-p NAME VALUE` to `-p NAME=VALUE`: Typer's repeatable options take one value each."""
     joined: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        joined.append(argument)
-        if argument in ("-p", "--parameter"):
-            name = next(rest, None)
-            if name is not None and "=" not in name:
-                value = next(rest, None)
-                name = name if value is None else f"{name}={value}"
-            joined += [] if name is None else [name]
+    rest = list(arguments)
+    while rest:
+        joined.append(rest.pop(0))
+        if joined[-1] not in ("-p", "--parameter") or not rest:
+            continue
+        name = rest.pop(0)
+        # an option is no value: `-p seed --profile quick` lacks one
+        if "=" not in name and rest and not rest[0].startswith("--"):
+            name = f"{name}={rest.pop(0)}"
+        joined.append(name)
     return joined
 
 

@@ -1,31 +1,16 @@
 """MNIST: find the four files, check them, read them into arrays."""
 
-import gzip
-import hashlib
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from labkit.errors import LabError
+from labkit.idx import MNIST_SHA256, Bytes, checked_content, parse_idx, stored
 from labkit.paths import data_dir
-
-# SHA-256 of the uncompressed IDX files. Not of the .gz: two compressors pack the same bytes differently.
-MNIST_SHA256 = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
 
 # The mean and standard deviation of the training pixels after division by 255: what the report's
 # PyTorch runs subtract and divide by.
 PIXEL_MEAN = 0.1307
 PIXEL_STD = 0.3081
-
-Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -87,7 +72,7 @@ def load_mnist(folder: str | Path | None = None) -> ImageSet:
 
 def _find_mnist() -> Path:
     shipped = data_dir() / "mnist"
-    if any(_stored(shipped, name) for name in MNIST_SHA256):
+    if any(stored(shipped, name) for name in MNIST_SHA256):
         return shipped
     from labkit.download import cached_mnist  # requests and pooch are needed only for a download
 
@@ -108,7 +93,8 @@ def read_idx_folder(folder: Path, sums: dict[str, str] | None = None) -> ImageSe
     Raises
     ------
     LabError
-        A file is missing, does not match its sum, or is no IDX file of the expected kind.
+        A file is missing, does not match its sum, or is no IDX file of the expected kind; there are no
+        images, or not one label an image.
     """
     content = {name: checked_content(folder, name, (sums or {}).get(name)) for name in MNIST_SHA256}
     arrays = {name: parse_idx(raw, name) for name, raw in content.items()}
@@ -116,90 +102,11 @@ def read_idx_folder(folder: Path, sums: dict[str, str] | None = None) -> ImageSe
         images, labels = arrays[f"{part}-images-idx3-ubyte"], arrays[f"{part}-labels-idx1-ubyte"]
         if len(images) != len(labels):
             raise LabError(f"{folder}: {len(images)} {part} images but {len(labels)} labels")
+        if not len(images):
+            raise LabError(f"{folder}: no {part} images: the files are empty")
     return ImageSet(
         arrays["train-images-idx3-ubyte"],
         arrays["train-labels-idx1-ubyte"],
         arrays["t10k-images-idx3-ubyte"],
         arrays["t10k-labels-idx1-ubyte"],
     )
-
-
-def checked_content(folder: Path, name: str, expected: str | None) -> bytes:
-    """Return the uncompressed bytes of one IDX file, after its SHA-256 has been checked.
-
-    Raises
-    ------
-    LabError
-        The file is missing, cannot be decompressed, or has another sum than `expected`.
-    """
-    path = _stored(folder, name)
-    if path is None:
-        raise LabError(f"{folder / name}.gz: no such file; all four MNIST files are needed, or none to download them")
-    try:
-        raw, intact = _decompress(path)
-    except OSError as problem:
-        raise LabError(f"{path}: cannot be read: {problem.strerror or problem}") from None
-    found = hashlib.sha256(raw).hexdigest()
-    if expected is not None and found != expected:
-        fault = "damaged" if intact else "cut short or damaged"
-        raise LabError(f"{path}: {fault}: expected SHA-256 {expected}, found {found}")
-    if not intact:
-        raise LabError(f"{path}: cut short or damaged: it does not decompress")
-    return raw
-
-
-def _stored(folder: Path, name: str) -> Path | None:
-    for path in (folder / f"{name}.gz", folder / name):
-        if path.exists():
-            return path
-    return None
-
-
-def _decompress(path: Path) -> tuple[bytes, bool]:
-    """Return what can be read of a file, and whether that was all of it."""
-    if path.suffix != ".gz":
-        return path.read_bytes(), True
-    parts: list[bytes] = []
-    try:
-        with gzip.open(path) as stream:
-            while part := stream.read(1 << 20):
-                parts.append(part)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        return b"".join(parts), False
-    return b"".join(parts), True
-
-
-def parse_idx(raw: bytes, name: str) -> Bytes:
-    """Parse the content of an IDX file of unsigned bytes.
-
-    Parameters
-    ----------
-    raw : bytes
-        The uncompressed file: two zero bytes, the type code 8, the number of dimensions, each size as
-        a big-endian 32-bit integer, then the values.
-    name : str
-        Shown in errors; a name with `idx3` must hold 28x28 images, one with `idx1` labels.
-
-    Returns
-    -------
-    uint8 array
-        Shape (n, 28, 28) or (n,). Read-only views of `raw` are never returned: the array is a copy.
-
-    Raises
-    ------
-    LabError
-        The header is not that of such a file, or promises more or fewer values than there are.
-    """
-    dimensions = 3 if "idx3" in name else 1
-    header = 4 + 4 * dimensions
-    if len(raw) < header or raw[:4] != bytes([0, 0, 8, dimensions]):
-        raise LabError(
-            f"{name}: not an IDX file of unsigned bytes in {dimensions} dimensions: it starts with {raw[:4].hex()}"
-        )
-    shape = tuple(int(size) for size in np.frombuffer(raw, ">u4", dimensions, offset=4))
-    if dimensions == 3 and shape[1:] != (28, 28):
-        raise LabError(f"{name}: images of {shape[1]}x{shape[2]} pixels; the networks take 28x28")
-    values = int(np.prod(shape, dtype=np.int64))
-    if len(raw) - header != values:
-        raise LabError(f"{name}: the header promises {values} values, the file holds {len(raw) - header}")
-    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape).copy()

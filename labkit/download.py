@@ -5,6 +5,8 @@ import os
 import sys
 import tempfile
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,8 +15,8 @@ import pooch
 import requests
 from filelock import FileLock
 
-from labkit.data import MNIST_SHA256, checked_content
 from labkit.errors import LabError
+from labkit.idx import MNIST_SHA256, checked_content
 
 # Folders that hold the four .gz files: the mirrors that torchvision and TensorFlow Datasets use.
 IDX_MIRRORS = (
@@ -113,27 +115,27 @@ def _reason(problem: Exception) -> str:
     return "sent something else than MNIST"
 
 
-def _retrieve(address: str, partial: Path, fname: str) -> Path:
+def _retrieve(address: str, target: Path) -> None:
+    # not pooch.retrieve: what counts is the content, whoever packed it, and the caller checks that
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=TIMEOUT_S)
-    # known_hash is None: what counts is the content, whoever packed it, and the caller checks that
-    pooch.retrieve(address, known_hash=None, fname=fname, path=partial, downloader=downloader)
-    return partial / fname
+    downloader(address, str(target), None)
 
 
 def _fetch_idx(address: str, partial: Path) -> None:
     for name in MNIST_SHA256:
-        _retrieve(f"{address}{name}.gz", partial, f"{name}.gz")
+        _retrieve(f"{address}{name}.gz", partial / f"{name}.gz")
 
 
 def _fetch_npz(address: str, partial: Path) -> None:
-    archive = _retrieve(address, partial, "mnist.npz")
+    archive = partial / "mnist.npz"
+    _retrieve(address, archive)
     parts = {"train-images-idx3-ubyte": "x_train", "train-labels-idx1-ubyte": "y_train"}
     parts |= {"t10k-images-idx3-ubyte": "x_test", "t10k-labels-idx1-ubyte": "y_test"}
     try:
         with np.load(archive, allow_pickle=False) as arrays:
-            for name, key in parts.items():
-                values = arrays[key].astype(np.uint8)
-                header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-                (partial / f"{name}.gz").write_bytes(gzip.compress(header + values.tobytes(), mtime=0))
-    except (KeyError, OSError, EOFError) as problem:
+            found = {name: arrays[key].astype(np.uint8) for name, key in parts.items()}
+    except (KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
         raise ValueError(f"not Keras's mnist.npz: {problem}") from None
+    for name, values in found.items():
+        header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+        (partial / f"{name}.gz").write_bytes(gzip.compress(header + values.tobytes(), mtime=0))

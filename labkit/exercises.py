@@ -6,6 +6,7 @@ The table holds the SHA-256 of each right answer, not the answer. Worked solutio
 
 import hashlib
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,17 @@ class Exercise:
 # By notebook number and exercise number. `answer_sum` gives the sums of a new one.
 EXERCISES: dict[str, Exercise] = {
     # 00
+    "00-1": Exercise(("c3a6e80f36bf9548",), "Each number of the result is the one pixel that the kernel picks."),
+    "00-2": Exercise(
+        ("a9135d3f70a5adb8", "cd6a460f44ac13c9", "d0bc08f112a6319c"),
+        "How many whole windows fit, and what is the mean of each?",
+        (
+            (np.arange(16.0).reshape(4, 4), 2),
+            (np.arange(15.0).reshape(5, 3) ** 2, 2),
+            (np.arange(36.0).reshape(6, 6) % 7, 3),
+        ),
+    ),
+    "00-3": Exercise(("e3181f9f09d7303f",), "A kernel of k adds k - 1 jumps, and a pooling is a kernel of 2 too."),
     # 01
     "01-1": Exercise(("3492a60e6501ee60",), "Kernels have a depth: each looks at all 64 input channels."),
     "01-2": Exercise(
@@ -52,6 +64,13 @@ EXERCISES: dict[str, Exercise] = {
     # 05
     # 06
     # 07
+    "07-1": Exercise(("9bf7fe63f17e4fb5",), "In images, not in percent: the square root of n p (1 - p)."),
+    "07-2": Exercise(
+        ("42ba559aa3832f61", "9ce998113ed2d732"),
+        "The rows are the true classes: which number of a row counts the right answers?",
+        ((np.array([[9, 1], [2, 8]]),), (np.array([[50, 0, 0], [3, 40, 7], [1, 1, 18]]),)),
+    ),
+    "07-3": Exercise(("20bf4223c2394ab0",), "Only the images that the two networks decide differently count."),
 }
 
 
@@ -102,7 +121,7 @@ def check(exercise: str, answer: Any) -> None:
 def _try_value(exercise: str, entry: Exercise, answer: Any) -> str:
     try:
         right = answer_sum(exercise, answer) == entry.sums[0]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return f"the answer is of type {type(answer).__name__}. {entry.hint}"
     return "" if right else entry.hint
 
@@ -113,7 +132,7 @@ def _try_function(exercise: str, entry: Exercise, answer: Callable[..., Any]) ->
     for arguments, expected in zip(entry.cases, entry.sums, strict=True):
         call = f"{getattr(answer, '__name__', 'answer')}({', '.join(map(_short, arguments))})"
         try:
-            result = answer(*arguments)
+            result = answer(*deepcopy(arguments))  # a function that changes its arguments must not change the case
             right = result is not None and answer_sum(exercise, result) == expected
         except Exception as problem:  # a student's function may raise anything: it is an answer, not a fault of ours
             return f"{call} raised {type(problem).__name__}: {problem}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,12 +126,24 @@ class History:
             The content is not that of a history.
         """
         try:
-            return cls([Epoch(**e) for e in content["epochs"]], [BatchLoss(**b) for b in content["batch_losses"]])
+            history = cls([Epoch(**e) for e in content["epochs"]], [BatchLoss(**b) for b in content["batch_losses"]])
         except (KeyError, TypeError) as problem:
             raise LabError(f"not a history: {problem}") from None
+        plain = history.to_dict()
+        for row in (*plain["epochs"], *plain["batch_losses"]):
+            for name, value in row.items():
+                if type(value) not in (int, float):
+                    raise LabError(f"not a history: {name} is no number but of type {type(value).__name__}")
+        return history
 
     def save(self, path: str | Path) -> None:
-        """Write the history as JSON; the file appears whole or not at all."""
+        """Write the history as JSON; the file appears whole or not at all.
+
+        Raises
+        ------
+        LabError
+            The file cannot be written.
+        """
         write_text(Path(path), json.dumps(self.to_dict(), indent=1) + "\n")
 
     @classmethod
@@ -143,15 +156,30 @@ class History:
             There is no such file, or it does not hold a history.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as problem:
+            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError, LabError) as problem:
             raise LabError(f"{path}: not a readable history: {problem}") from None
-        return cls.from_dict(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file under a temporary name and rename it, making its folder where needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a text file, making its folder where needed; it appears whole or not at all.
+
+    Raises
+    ------
+    LabError
+        The disk is full or read-only; an earlier file under `path` is left as it was.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it, as `write_text` does."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as problem:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise LabError(f"{path}: cannot be written: {problem.strerror or problem}") from None

@@ -1,8 +1,10 @@
 """The parameters that notebooks take: their names, types and meanings, and the check of what is given."""
 
 import ast
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ TAG = "parameters"
 
 @dataclass(frozen=True)
 class Parameter:
-    """A notebook parameter: the types it may have, what it means, and the lowest valid number."""
+    """A notebook parameter: the types it may have, what it means, and between which numbers it must lie."""
 
     types: tuple[type, ...]
     meaning: str
     lowest: float | None = None
+    highest: float = float("inf")
     lowest_is_valid: bool = True
 
     def type_names(self) -> str:
@@ -39,28 +42,45 @@ class Parameter:
         # bool is a subclass of int in Python, but True is no seed; a whole number is a fine float
         fits = type(value) in self.types or (type(value) is int and float in self.types)
         if not fits:
-            shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
-            raise LabError(f"parameter {name} is {shown} ({type(value).__name__}): valid is {self.type_names()}")
-        if self.lowest is not None and value is not None and not self._in_range(value):
-            bound = f"from {self.lowest} up" if self.lowest_is_valid else f"above {self.lowest}"
-            raise LabError(f"parameter {name} is {value}: valid are finite numbers {bound}")
+            raise LabError(
+                f"parameter {name} is {_shown(value)} ({type(value).__name__}): valid is {self.type_names()}"
+            )
+        if self.lowest is not None and value is not None and not self._in_range(value, self.lowest):
+            raise LabError(f"parameter {name} is {_shown(value)}: valid are {self._range(self.lowest)}")
         if name == "profile" and value not in PROFILES:
             raise unknown("profile", value, PROFILES)
 
-    def _in_range(self, value: float) -> bool:
-        lowest = float("-inf") if self.lowest is None else self.lowest
-        return lowest < value < float("inf") or (self.lowest_is_valid and value == lowest)
+    def _in_range(self, value: float, lowest: float) -> bool:
+        above = value >= lowest if self.lowest_is_valid else value > lowest
+        return above and (value <= self.highest if isfinite(self.highest) else value <= sys.float_info.max)
+
+    def _range(self, lowest: float) -> str:
+        kind = "numbers" if float in self.types else "whole numbers"
+        start = f"from {lowest:g}" if self.lowest_is_valid else f"above {lowest:g}"
+        if isfinite(self.highest):
+            return f"{kind} {start} to {self.highest}"
+        return f"finite {kind} {start}" + (" up" if self.lowest_is_valid else "")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as one short line, whatever it is."""
+    try:
+        shown = " ".join(repr(value).split())
+    except Exception:  # Python refuses to print a number of 5,000 digits, and a foreign object may do anything
+        return "a value that cannot be shown"
+    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 NONE: type = type(None)
 
 # Every parameter of every notebook. A notebook's `parameters` cell gives it a default.
 PARAMETERS: dict[str, Parameter] = {
-    "seed": Parameter((int,), "seed of the initial weights, the data order and dropout", 0),
+    "seed": Parameter((int,), "seed of the initial weights, the data order and dropout", 0, 2**32 - 1),
     "profile": Parameter((str,), "how much is run: quick, full, or auto (full on a GPU, quick without one)"),
-    "epochs": Parameter((int, NONE), "passes over the training images; None: as many as the profile says", 1),
+    "epochs": Parameter((int, NONE), "passes over the training images; None: as many as the profile says", 1, 999),
     "learning_rate": Parameter((float,), "step size of gradient descent", 0.0, lowest_is_valid=False),
-    "batch_size": Parameter((int,), "images a training step", 1),
+    "batch_size": Parameter((int,), "images a training step", 1, 60_000),
+    "digit": Parameter((int,), "index of the test image that is followed through the network", 0, 9_999),
     "resume": Parameter((bool,), "go on from the state that an earlier, cut-off run left in `out`"),
     "out": Parameter((str,), "folder for models, results and figures; relative to the current folder"),
 }
@@ -72,7 +92,7 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path : Path
-        The notebook. Its parameters cell holds one assignment of a literal a line.
+        The notebook. Its parameters cell holds one assignment of a literal a line, to names of `PARAMETERS`.
 
     Raises
     ------
@@ -81,6 +101,7 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
     """
     try:
         notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
     except Exception as problem:  # nbformat raises whatever its JSON or schema layer meets
         raise LabError(f"{path}: not a readable notebook ({type(problem).__name__})") from None
     cells = [c for c in notebook.cells if TAG in c.metadata.get("tags", [])]
@@ -96,8 +117,14 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
                     defaults[name] = ast.literal_eval(value)
                 case _:
                     raise LabError(f"{path}: its parameters cell holds more than assignments")
-    except (SyntaxError, ValueError) as problem:
-        raise LabError(f"{path}: its parameters cell cannot be read: {problem}") from None
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        raise LabError(
+            f"{path}: its parameters cell cannot be read: valid are lines like `seed = 1`, with a number, a string, "
+            "True, False or None"
+        ) from None
+    for name in defaults:
+        if name not in PARAMETERS:
+            raise LabError(f"{path}: {unknown('parameter', name, PARAMETERS)} (those of labkit/parameters.py)")
     return defaults
 
 

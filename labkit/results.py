@@ -1,9 +1,12 @@
 """Results of runs: one JSON a run, gathered into `results.json`, compared with what was published."""
 
+import io
 import json
 import os
 import platform
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -14,13 +17,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from labkit import __version__
 from labkit.errors import LabError
-from labkit.history import Evaluation, History, write_text
+from labkit.history import Evaluation, History, write_bytes, write_text
 from labkit.paths import reference_dir
 from labkit.profiles import Plan, has_gpu
 from labkit.runs import runs
 
 Record = dict[str, Any]
+
+# What every reader of a record counts on; there may be more.
+RECORD_KEYS = ("run", "profile", "seed", "epochs", "train_images", "params", "test", "history", "batch_losses")
 
 PACKAGES = ("torch", "torchvision", "tensorflow", "keras", "numpy", "matplotlib", "papermill")
 
@@ -42,7 +49,7 @@ def make_record(
     run_id : str
         An id of the registry, or a name of its own for an experiment beyond the report.
     plan : Plan
-        What was carried out.
+        What was asked for. The epochs in the record are those of the history: fewer after Ctrl-C.
     seed : int
     params : (int, int)
         Numbers of all and of trainable parameters.
@@ -57,7 +64,8 @@ def make_record(
         "run": run_id,
         "profile": plan.profile,
         "seed": seed,
-        "epochs": plan.epochs,
+        "epochs": len(history),
+        **({"planned_epochs": plan.epochs} if len(history) != plan.epochs else {}),
         "train_images": plan.train_images,
         "params": params[0],
         "trainable_params": params[1],
@@ -85,15 +93,17 @@ def save_record(record: Record, out: Path, probabilities: NDArray[np.float32] | 
 
     The probabilities, shape (total, classes), are stored as float16 in
     `out/predictions/<run>.npz`: what confusion matrices and McNemar's test need.
+
+    Raises
+    ------
+    LabError
+        A file cannot be written.
     """
     write_text(out / "results" / f"{record['run']}.json", json.dumps(record, indent=1) + "\n")
     if probabilities is not None:
-        path = out / "predictions" / f"{record['run']}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        with open(partial, "wb") as stream:
-            np.savez_compressed(stream, probabilities=probabilities.astype(np.float16))
-        os.replace(partial, path)
+        packed = io.BytesIO()
+        np.savez_compressed(packed, probabilities=probabilities.astype(np.float16))
+        write_bytes(out / "predictions" / f"{record['run']}.npz", packed.getvalue())
 
 
 def load_records(out: Path) -> dict[str, Record]:
@@ -108,20 +118,32 @@ def load_records(out: Path) -> dict[str, Record]:
     for path in sorted((out / "results").glob("*.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            records[record["run"]] = record
-        except (ValueError, KeyError, OSError) as problem:
+            missing = [key for key in RECORD_KEYS if key not in record]
+        except (ValueError, TypeError, OSError, RecursionError) as problem:
             raise LabError(f"{path}: not a readable result: {problem}") from None
+        if missing or not isinstance(record, dict):
+            raise LabError(f"{path}: not the result of a run: it lacks {', '.join(missing)}")
+        records[record["run"]] = record
     order = list(runs())
     return dict(sorted(records.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0])))
 
 
 def load_probabilities(out: Path, run_id: str) -> NDArray[np.float32] | None:
-    """Return the per-image probabilities that a run stored, shape (total, classes), or None."""
+    """Return the per-image probabilities that a run stored, shape (total, classes), or None.
+
+    Raises
+    ------
+    LabError
+        They are damaged.
+    """
     path = out / "predictions" / f"{run_id}.npz"
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as archive:
-        probabilities: NDArray[np.float32] = archive["probabilities"].astype(np.float32)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            probabilities: NDArray[np.float32] = archive["probabilities"].astype(np.float32)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        raise LabError(f"{path}: damaged: delete it and run the notebook again") from None
     return probabilities
 
 
@@ -135,13 +157,27 @@ def reference_records() -> dict[str, Record]:
 
 def environment() -> dict[str, str]:
     """Return the versions that a result depends on: Python, labkit and the frameworks."""
-    found = {"python": platform.python_version(), "labkit": version("labkit")}
+    found = {"python": platform.python_version(), "labkit": __version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
     return found
+
+
+def thread_counts() -> dict[str, int]:
+    """Return how many threads each framework in use computes with on the CPU: the last bits depend on it."""
+    counts = {}
+    if "labkit.torch_training" in sys.modules:
+        from labkit import torch_training
+
+        counts["torch"] = torch_training.threads()
+    if "labkit.keras_training" in sys.modules:
+        from labkit import keras_training
+
+        counts["tensorflow"] = keras_training.threads()
+    return counts
 
 
 def device_name() -> str:
@@ -213,4 +249,5 @@ def format_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scale(record: Record) -> str:
-    return str(Plan(record["profile"], record["train_images"], record["epochs"]))
+    done = str(Plan(record["profile"], record["train_images"], record["epochs"]))
+    return f"{done}, interrupted: {record['planned_epochs']} were planned" if "planned_epochs" in record else done

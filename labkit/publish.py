@@ -1,0 +1,119 @@
+"""Turn a full report into what the series ships: outputs in the notebooks, figures, the reference run.
+
+For maintainers: `python -m labkit.publish REPORT_DIR` after `labkit report --profile full --out REPORT_DIR`.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from labkit.errors import LabError
+from labkit.history import write_text
+from labkit.paths import notebooks_dir, project_dir, reference_dir
+from labkit.report import series
+from labkit.results import load_records, reference_records
+from labkit.runs import runs
+
+MODEL_LIMIT_BYTES = 3_000_000
+RESULTS_START = "<!-- results:"
+RESULTS_END = "<!-- end of results -->"
+
+
+def publish(report: Path) -> None:
+    """Copy a full report's outputs, figures, results, predictions and models into the project.
+
+    Parameters
+    ----------
+    report : Path
+        A report of the whole series, profile `full`, without parameters.
+
+    Raises
+    ------
+    LabError
+        The report is not such a report, a notebook was changed after it, or a model is too large.
+    """
+    results = json.loads((report / "results.json").read_text(encoding="utf-8"))
+    if results["profile"] != "full" or results["parameters"]:
+        raise LabError(f"{report}: valid is a report with the profile full and without parameters")
+    failed = [n["notebook"] for n in results["notebooks"] if n["status"] == "failed"]
+    if failed:
+        raise LabError(f"{report}: failed: {', '.join(failed)}")
+    for name, path in series().items():
+        _publish_notebook(report / f"{name}.ipynb", path)
+    _publish_reference(report, results)
+    _replace_folder(report / "figures", project_dir() / "figures", "*.png")
+    readme = project_dir() / "README.md"
+    write_text(readme, with_results(readme.read_text(encoding="utf-8")))
+
+
+def with_results(readme: str) -> str:
+    """Return the README with its results table made anew from the reference run.
+
+    Parameters
+    ----------
+    readme : str
+        Holds the two comments between which the table stands.
+    """
+    before, rest = readme.split(RESULTS_START, 1)
+    comment, rest = rest.split("-->\n", 1)
+    after = rest.split(RESULTS_END, 1)[1]
+    return f"{before}{RESULTS_START}{comment}-->\n{_results_markdown()}{RESULTS_END}{after}"
+
+
+def _results_markdown() -> str:
+    reference = reference_records()
+    lines = ["| run | epochs | published (%) | reference run (%) | deviation (points) |", "|---|---|---|---|---|"]
+    for run in runs().values():
+        ours, theirs = 100 * reference[run.id]["test"]["accuracy"], 100 * run.published.accuracy
+        lines.append(f"| {run.id} | {run.epochs} | {theirs:.2f} | {ours:.2f} | {ours - theirs:+.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _publish_notebook(executed: Path, source: Path) -> None:
+    ours = nbformat.read(source, as_version=4)
+    theirs = nbformat.read(executed, as_version=4)
+    if [c.source for c in ours.cells] != [c.source for c in theirs.cells]:
+        raise LabError(f"{source}: changed after the report was run")
+    for cell, run in zip(ours.cells, theirs.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = run.outputs, run.execution_count
+    nbformat.validate(ours)
+    nbformat.write(ours, source)
+
+
+def _publish_reference(report: Path, results: dict[str, Any]) -> None:
+    target = reference_dir()
+    records = load_records(report)
+    kept = [{k: v for k, v in record.items() if k != "reference"} for record in records.values()]
+    content = {key: results[key] for key in ("profile", "versions", "device")} | {"runs": kept}
+    write_text(target / "results.json", json.dumps(content, indent=1) + "\n")
+    _replace_folder(report / "models", target / "models", "*.keras", "*.pth")
+    for model in (target / "models").iterdir():
+        if model.stat().st_size > MODEL_LIMIT_BYTES:
+            raise LabError(f"{model}: larger than {MODEL_LIMIT_BYTES:,} bytes")
+    predictions = target / "predictions"
+    predictions.mkdir(parents=True, exist_ok=True)
+    for run_id in runs():
+        shutil.copyfile(report / "predictions" / f"{run_id}.npz", predictions / f"{run_id}.npz")
+
+
+def _replace_folder(source: Path, target: Path, *patterns: str) -> None:
+    """Make the files of these patterns in `target` the same as those in `source`."""
+    target.mkdir(parents=True, exist_ok=True)
+    for pattern in patterns:
+        for old in target.glob(pattern):
+            old.unlink()
+        for new in source.glob(pattern):
+            shutil.copyfile(new, target / new.name)
+
+
+if __name__ == "__main__":
+    try:
+        publish(Path(sys.argv[1]))
+    except (LabError, OSError, IndexError) as problem:
+        sys.exit(f"labkit.publish: {problem}")
+    print(f"published into {notebooks_dir().parent}")

@@ -1,0 +1,52 @@
+"""Fixtures for all tests.
+
+labkit is imported before anything else: after it, TensorFlow and PyTorch go together in any order.
+"""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from labkit.data import ImageSet, load_mnist
+from labkit.history import BatchLoss, Epoch, History
+
+# The same examples every time, and no example database: a test run leaves nothing behind and has no luck in it.
+settings.register_profile("labkit", derandomize=True, database=None, deadline=None, max_examples=60)
+settings.load_profile("labkit")
+
+
+@pytest.fixture(autouse=True)
+def isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test in an empty folder, without the settings of the person who runs it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LABKIT_PROFILE", raising=False)
+    monkeypatch.setenv("LABKIT_OUT", str(tmp_path / "lab_output"))
+    monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
+    # no proxy between the tests and their own servers
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> ImageSet:
+    """All of MNIST, read once."""
+    data = load_mnist()
+    for array in (data.train_images, data.train_labels, data.test_images, data.test_labels):
+        array.flags.writeable = False
+    return data
+
+
+@pytest.fixture(scope="session")
+def small(mnist: ImageSet) -> ImageSet:
+    """The first 512 training and 300 test images."""
+    part = mnist.first(512)
+    return ImageSet(part.train_images, part.train_labels, mnist.test_images[:300], mnist.test_labels[:300])
+
+
+@pytest.fixture
+def history() -> History:
+    """Three epochs as `fit` could have given them."""
+    return History(
+        [Epoch(n, 1.5 / n, 0.5 + 0.1 * n, 1.0 / n, 0.6 + 0.1 * n, 2.5) for n in (1, 2, 3)],
+        [BatchLoss(n, seen, 2.0 / n) for n in (1, 2, 3) for seen in (0, 12_800)],
+    )

@@ -1,0 +1,37 @@
+"""The numbers in the README are those of the reference run."""
+
+import json
+
+from labkit.paths import project_dir, reference_dir
+from labkit.publish import with_results
+from labkit.report import series
+from labkit.runs import runs
+
+README = (project_dir() / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_results_table_is_that_of_the_reference_run() -> None:
+    assert with_results(README) == README
+    reference = json.loads((reference_dir() / "results.json").read_text(encoding="utf-8"))
+    by_run = {record["run"]: record for record in reference["runs"]}
+    for run in runs().values():
+        accuracy = 100 * by_run[run.id]["test"]["accuracy"]
+        assert f"| {run.id} | {run.epochs} | {100 * run.published.accuracy:.2f} | {accuracy:.2f} |" in README
+
+
+def test_the_reference_run_is_a_full_one() -> None:
+    reference = json.loads((reference_dir() / "results.json").read_text(encoding="utf-8"))
+    assert reference["profile"] == "full"
+    by_run = {record["run"]: record for record in reference["runs"]}
+    for run in runs().values():
+        record = by_run[run.id]
+        assert (record["epochs"], record["train_images"], record["seed"]) == (run.epochs, 60_000, run.seed)
+        assert (record["params"], record["trainable_params"]) == (run.params, run.trainable_params)
+
+
+def test_every_notebook_is_listed_and_every_link_leads_somewhere() -> None:
+    for name in series():
+        assert f"notebooks/{name}.ipynb" in README
+    for target in [part.split(")", 1)[0] for part in README.split("](")[1:]]:
+        if not target.startswith("http"):
+            assert (project_dir() / target).exists(), target
