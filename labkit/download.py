@@ -138,4 +138,6 @@ def _fetch_npz(address: str, partial: Path) -> None:
         raise ValueError(f"not Keras's mnist.npz: {problem}") from None
     for name, values in found.items():
         header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-        (partial / f"{name}.gz").write_bytes(gzip.compress(header + values.tobytes(), mtime=0))
+        # level 1: a cache need not be small, and level 9 takes a minute
+        packed = gzip.compress(header + values.tobytes(), compresslevel=1, mtime=0)
+        (partial / f"{name}.gz").write_bytes(packed)

@@ -59,10 +59,66 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "01-3": Exercise(("a180392b8249307e",), "60,000 is not a multiple of 128."),
     # 02
+    "02-1": Exercise(
+        ("44519d21c7b01359", "0463d9ab13c05cd6", "04feb1179fb6cbac", "8ef5dd32c10141eb"),
+        "The text gives the standard error of a number of images. An accuracy is that number divided by all images.",
+        ((0.9869, 10_000), (0.5, 100), (0.98, 2_500), (0.9735, 60_000)),
+    ),
+    "02-2": Exercise(("6e4868c4d88bcb1e",), "Solve the formula of exercise 1 for the number of images."),
+    "02-3": Exercise(
+        ("907bd7e62ba1a92a", "8e4ac8db1ec8eb1e", "1c8ab2cb84811f4c", "907bd7e62ba1a92a"),
+        "What comes after the stop is never seen; an epoch that only equals the best is not better.",
+        (
+            ([0.5, 0.4, 0.3, 0.35, 0.36, 0.2], 2),
+            ([0.5, 0.4, 0.3, 0.35, 0.36, 0.2], 3),
+            ([0.3, 0.3, 0.3], 2),
+            ([0.9, 0.8, 0.7], 1),
+        ),
+    ),
     # 03
+    "03-1": Exercise(("f84b7f9b85a8288d",), "Flatten gives 1,600 features in one network and 64 in the other."),
+    "03-2": Exercise(
+        ("61beca69ce1b4d45", "b1144d6fa5ea72e5", "04790fb57746cf50", "d76d44655ac2de11"),
+        "Go block by block: first the convolution, then the pooling.",
+        ((28, 2, "valid"), (28, 3, "valid"), (28, 3, "same"), (32, 3, "valid")),
+    ),
+    "03-3": Exercise(("5ae3f2cb9ea79ffb",), "Go backwards: a pooling window needs two rows, a kernel two more rows."),
     # 04
+    "04-1": Exercise(
+        ("45c98f9d69fa0f81", "4233ee820f5756f0", "c93e4de852ed96d8", "45c98f9d69fa0f81"),
+        "The derivative is how steep the function is at x, not its value there.",
+        ((2.0, 0.1), (-3.0, 0.1), (-0.5, 0.01), (4.0, 0.3)),
+    ),
+    "04-2": Exercise(
+        ("026f1ade69b9d059", "12ef8c55d433c84a", "026f1ade69b9d059", "12ef8c55d433c84a"),
+        "Which input gives the largest weighted sum? The unit is on only above 0.",
+        (([1.0, -2.0, 0.5], -1.6), ([1.0, -2.0, 0.5], -1.4), ([-1.0, -1.0], 0.0), ([-1.0, -3.0], 0.1)),
+    ),
+    "04-3": Exercise(("1133b75575fccba8",), "The variances of the two numbers add."),
     # 05
+    "05-1": Exercise(
+        ("e04e9c6b0d06c6d9", "2a1c47dfb291dd74", "bc8ba277ec05c301", "4ae64f787041fc36"),
+        "Adding the same number to all logits changes nothing; which number keeps the exponentials small?",
+        (([2.0, 0.5, -1.0], 0), ([0.0, 1000.0], 1), ([0.0, 1000.0], 0), ([3.0] * 10, 7)),
+    ),
+    "05-2": Exercise(
+        ("f4e315128bf26996", "d33ecc024bbe66ee", "9689d9d0945255d5", "8d28fa955597e5f5"),
+        "First the velocity, then the weight; and the weight moves against the gradient.",
+        ((0.1, 0.5, 1), (0.1, 0.5, 2), (1.0, 0.9, 10), (0.1, 0.0, 7)),
+    ),
+    "05-3": Exercise(
+        ("833c3cf6ef8fe376", "4832aeb1b94fabfb", "3163e69b5eb94abc", "c5a6699a67e05fce", "8381e7348d864b29"),
+        "In which of the two is the next channel the next number? In which is it 25 numbers away?",
+        ((0, 0, 0), (1, 0, 0), (0, 0, 1), (10, 2, 3), (63, 4, 4)),
+    ),
     # 06
+    "06-1": Exercise(("58d074a1574c8a18",), "Biases count; running means and variances do not."),
+    "06-2": Exercise(
+        ("6c0f2ea0d80c9de7", "c843642f65539bf2", "fd2f0d97dc8cc64c"),
+        "The variance is divided by n, and epsilon stands under the root.",
+        (([1.0, 2.0, 6.0], 1e-5), ([4.0, 4.0, 4.0], 0.001), ([0.0, 2.0], 3.0)),
+    ),
+    "06-3": Exercise(("8a90549f90d92a5c",), "Each switch has two positions, whatever the others do."),
     # 07
     "07-1": Exercise(("9bf7fe63f17e4fb5",), "In images, not in percent: the square root of n p (1 - p)."),
     "07-2": Exercise(

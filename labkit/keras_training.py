@@ -4,6 +4,7 @@ On TensorFlow the training images lie on the device as bytes, and a hundred batc
 compiled function: on two CPU cores that is twice as fast as `model.fit`, with the same mathematics.
 """
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 
 from labkit.batches import LOG_EVERY, epoch_order
 from labkit.data import ImageSet
-from labkit.errors import LabError
 from labkit.history import Epoch, Evaluation, History
 from labkit.progress import progress_bar
 from labkit.quiet_tensorflow import keras, tf
@@ -24,7 +24,15 @@ from labkit.state import (
     python_random_states,
     restore_python_random_states,
 )
-from labkit.training import Recipe, StateKeeper, batch_losses, evaluation_of, require_finite
+from labkit.training import (
+    Recipe,
+    StateKeeper,
+    batch_losses,
+    evaluation_of,
+    out_of_memory,
+    require_finite,
+    require_finite_test,
+)
 
 EVALUATION_BATCH = 1000
 
@@ -81,7 +89,7 @@ def fit(
     -------
     History
         One entry an epoch, and every hundredth batch loss. Also when training was interrupted with
-        Ctrl-C: the epochs that were finished.
+        Ctrl-C: the epochs that were finished, and the network goes back to the end of the last one.
 
     Raises
     ------
@@ -100,6 +108,7 @@ def fit(
     keeper = StateKeeper(state_dir, recipe, describe(network), resume)
     if resume and (state := keeper.newest(epochs)) is not None:
         history = _restore(network, optimizer, *state)
+        print(f"going on after epoch {len(history)}")
 
     images = len(data.train_images)
     batches = -(-images // batch_size)
@@ -120,6 +129,7 @@ def fit(
                 bar.update(len(chunk_losses) / batches)
             seconds = time.perf_counter() - start
             test = evaluate(network, data.test_images, data.test_labels)
+            require_finite_test(test, epoch)
             sizes = np.minimum(batch_size, images - batch_size * np.arange(batches))
             train_loss = float((losses * sizes).sum() / images)
             history.epochs.append(Epoch(epoch, train_loss, correct / images, test.loss, test.accuracy, seconds))
@@ -127,9 +137,13 @@ def fit(
             bar.set_postfix(loss=f"{train_loss:.4f}", test=f"{100 * test.accuracy:.2f}%")
             keeper.save(epoch, *_state_of(network, optimizer, history))
     except KeyboardInterrupt:
+        if keeper.last is None:
+            raise
+        # back to the end of the last finished epoch: weights and history belong together
+        history = _restore(network, optimizer, *keeper.last)
         print(f"interrupted: {len(history)} of {epochs} epochs are finished and kept")
     except tf.errors.ResourceExhaustedError:
-        raise LabError(f"the GPU ran out of memory with batch_size {batch_size}: lower batch_size") from None
+        raise out_of_memory(batch_size) from None
     finally:
         bar.close()
     return history
@@ -181,6 +195,15 @@ def evaluate(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np
     probabilities = np.concatenate(parts)
     losses = keras.losses.sparse_categorical_crossentropy(labels.astype(np.int32), probabilities)
     return evaluation_of(probabilities, labels, losses.numpy())
+
+
+def threads() -> int:
+    """Return the number of threads that an operation may use on the CPU: another one gives other last bits."""
+    configured = int(tf.config.threading.get_intra_op_parallelism_threads())
+    from_environment = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
+    asked = configured or (int(from_environment) if from_environment.isdecimal() else 0)
+    # TensorFlow's own rule where nobody asked: as many as the process may use cores
+    return asked or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def weights_sha256(network: keras.Model) -> str:

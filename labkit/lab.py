@@ -27,6 +27,7 @@ from labkit.results import (
     results_table,
     save_record,
     test_summary,
+    thread_counts,
 )
 
 OUT_VARIABLE = "LABKIT_OUT"
@@ -121,11 +122,28 @@ class Lab:
         """
         settings = {k: v for k, v in self.parameters.items() if k in ("learning_rate", "batch_size")}
         seed = self.parameters.get("seed", 1)
-        more = {"notebook": self.name, **settings, "device": device_name(), **more}
+        more = {"notebook": self.name, **settings, "device": device_name(), "threads": thread_counts(), **more}
         if reference is not None:
             more["reference"] = test_summary(reference)
         record = make_record(run_id, plan, seed, params, test, history, weights_sha256, **more)
         save_record(record, self.out, test.probabilities)
+        return record
+
+    def own_record(self, run_id: str, plan: Plan) -> Record | None:
+        """Return the record that another notebook left under `out` for a run, or None where there is none.
+
+        Only one that can be compared: made with the same plan and with this notebook's parameters.
+
+        Parameters
+        ----------
+        run_id : str
+        plan : Plan
+        """
+        record = load_records(self.out).get(run_id)
+        wanted = {"profile": plan.profile, "train_images": plan.train_images, "epochs": plan.epochs}
+        wanted |= {k: v for k, v in self.parameters.items() if k in ("seed", "learning_rate", "batch_size")}
+        if record is None or any(record.get(k) != v for k, v in wanted.items()):
+            return None
         return record
 
     def table(self, *run_ids: str) -> pd.DataFrame:

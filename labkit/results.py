@@ -230,7 +230,7 @@ def results_table(records: Mapping[str, Record], run_ids: Iterable[str] | None =
             row[f"{label} accuracy (%)"] = 100 * record["test"]["accuracy"] if record else None
             row[f"{label} loss"] = record["test"]["loss"] if record else None
         done = records.get(run_id)
-        row["this run was"] = _scale(done) if done else "not run"
+        row["this run was"] = scale_of(done) if done else "not run"
         rows[run_id] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
 
@@ -248,6 +248,7 @@ def format_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({c: [shown(str(c), v) for v in table[c]] for c in table.columns}, index=table.index)
 
 
-def _scale(record: Record) -> str:
+def scale_of(record: Record) -> str:
+    """Return what was carried out of a run, in words: images, epochs, profile, and whether it was cut short."""
     done = str(Plan(record["profile"], record["train_images"], record["epochs"]))
     return f"{done}, interrupted: {record['planned_epochs']} were planned" if "planned_epochs" in record else done

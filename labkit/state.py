@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import random
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +75,10 @@ def save_state(path: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
             os.fsync(stream.fileno())
         os.replace(partial, path)
     except OSError as problem:
-        partial.unlink(missing_ok=True)
         raise LabError(f"{path}: the training state cannot be saved: {problem.strerror or problem}") from None
+    finally:
+        with suppress(OSError):  # renamed away when all went well; left by a full disk or by Ctrl-C
+            partial.unlink()
 
 
 def load_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -107,9 +111,9 @@ def _digest(arrays: Arrays, about: str) -> str:
 
 def find_state(folder: Path, epochs: int) -> Path | None:
     """Return the newest state in a folder that is not beyond `epochs`, or None."""
-    states = {int(path.stem.removeprefix("epoch-")): path for path in folder.glob("epoch-*.safetensors")}
-    usable = [epoch for epoch in states if epoch <= epochs]
-    return states[max(usable)] if usable else None
+    names = [re.fullmatch(r"epoch-(\d+)\.safetensors", path.name) for path in folder.glob("epoch-*.safetensors")]
+    usable = [int(name[1]) for name in names if name and int(name[1]) <= epochs]
+    return state_path(folder, max(usable)) if usable else None
 
 
 def state_path(folder: Path, epoch: int) -> Path:

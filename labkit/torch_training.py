@@ -19,7 +19,6 @@ from torch.nn import functional as F
 
 from labkit.batches import LOG_EVERY, epoch_order
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
-from labkit.errors import LabError
 from labkit.history import Epoch, Evaluation, History
 from labkit.progress import progress_bar
 from labkit.state import (
@@ -28,7 +27,15 @@ from labkit.state import (
     python_random_states,
     restore_python_random_states,
 )
-from labkit.training import Recipe, StateKeeper, batch_losses, evaluation_of, require_finite
+from labkit.training import (
+    Recipe,
+    StateKeeper,
+    batch_losses,
+    evaluation_of,
+    out_of_memory,
+    require_finite,
+    require_finite_test,
+)
 
 EVALUATION_BATCH = 1000
 
@@ -114,7 +121,7 @@ def fit(
     -------
     History
         One entry an epoch, and every hundredth batch loss. Also when training was interrupted with
-        Ctrl-C: the epochs that were finished.
+        Ctrl-C: the epochs that were finished, and the network goes back to the end of the last one.
 
     Raises
     ------
@@ -135,6 +142,7 @@ def fit(
     keeper = StateKeeper(state_dir, recipe, describe(network), resume)
     if resume and (state := keeper.newest(epochs)) is not None:
         history = _restore(network, optimizer, *state)
+        print(f"going on after epoch {len(history)}")
 
     batches = -(-len(images) // batch_size)
     bar = progress_bar(total=epochs, description="training", unit="epoch", wanted=progress)
@@ -163,6 +171,7 @@ def fit(
                 bar.update(len(chunk) / batches)
             seconds = time.perf_counter() - start
             test = evaluate(network, data.test_images, data.test_labels, mean=mean, std=std)
+            require_finite_test(test, epoch)
             sizes = np.minimum(batch_size, len(images) - batch_size * np.arange(batches))
             train_loss = float((losses * sizes).sum() / len(images))
             history.epochs.append(
@@ -172,9 +181,15 @@ def fit(
             bar.set_postfix(loss=f"{train_loss:.4f}", test=f"{100 * test.accuracy:.2f}%")
             keeper.save(epoch, *_state_of(network, optimizer, history))
     except KeyboardInterrupt:
+        if keeper.last is None:
+            raise
+        # back to the end of the last finished epoch: weights and history belong together
+        history = _restore(network, optimizer, *keeper.last)
         print(f"interrupted: {len(history)} of {epochs} epochs are finished and kept")
-    except torch.OutOfMemoryError:
-        raise LabError(f"the GPU ran out of memory with batch_size {batch_size}: lower batch_size") from None
+    except RuntimeError as problem:
+        if not is_memory_error(problem):
+            raise
+        raise out_of_memory(batch_size) from None
     finally:
         bar.close()
     return history
@@ -216,6 +231,17 @@ def evaluate(
     log_probabilities = torch.cat(parts)
     losses = F.nll_loss(log_probabilities, torch.as_tensor(labels, device=device).long(), reduction="none")
     return evaluation_of(log_probabilities.exp().cpu().numpy(), labels, losses.cpu().numpy())
+
+
+def is_memory_error(problem: RuntimeError) -> bool:
+    """Tell whether PyTorch ran out of memory: only CUDA has an error class of its own for that."""
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(problem, torch.OutOfMemoryError) or any(w in str(problem) for w in words)
+
+
+def threads() -> int:
+    """Return the number of threads that PyTorch computes with on the CPU: another one gives other last bits."""
+    return torch.get_num_threads()
 
 
 def weights_of(network: nn.Module) -> list[NDArray[Any]]:

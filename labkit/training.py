@@ -71,10 +71,32 @@ def require_finite(losses: NDArray[np.float64], epoch: int, first_batch: int) ->
     """
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
-        raise LabError(
-            f"the loss is {losses[bad[0]]} in epoch {epoch}, batch {first_batch + int(bad[0]) + 1}: training stopped; "
-            "a smaller learning rate usually helps"
-        )
+        batch = first_batch + int(bad[0]) + 1
+        raise _not_finite(f"the loss is {losses[bad[0]]} in epoch {epoch}, batch {batch}", epoch)
+
+
+def require_finite_test(test: Evaluation, epoch: int) -> None:
+    """Stop a run whose last step of an epoch ruined the weights: no batch after it shows that.
+
+    Raises
+    ------
+    LabError
+        Names the epoch, counted from 1, and what usually helps.
+    """
+    if not np.isfinite(test.loss):
+        raise _not_finite(f"the test loss is {test.loss} after epoch {epoch}", epoch)
+
+
+def _not_finite(what: str, epoch: int) -> LabError:
+    kept = f"; the state after epoch {epoch - 1} is kept" if epoch > 1 else ""
+    return LabError(f"{what}: training stopped; a smaller learning_rate usually helps{kept}")
+
+
+def out_of_memory(batch_size: int) -> LabError:
+    """Build the error for a device whose memory is full: it names the setting to lower."""
+    return LabError(
+        f"the device ran out of memory with batch_size {batch_size}: lower batch_size, or end what else uses its memory"
+    )
 
 
 def evaluation_of(
@@ -100,13 +122,19 @@ class StateKeeper:
         A text that changes when the network does.
     resume : bool
         Go on from what is there; otherwise earlier states of the same run are removed.
+
+    Attributes
+    ----------
+    last : tuple of arrays and dict, or None
+        The newest state, in memory as well: an interrupted run goes back to it.
     """
 
     def __init__(self, folder: str | Path | None, recipe: Recipe, architecture: str, resume: bool) -> None:
         made_by = json.dumps([asdict(recipe), architecture])
-        name = hashlib.sha256(made_by.encode()).hexdigest()[:16]
-        self.folder = Path(folder) / name if folder is not None else None
+        self.name = hashlib.sha256(made_by.encode()).hexdigest()[:16]
+        self.folder = Path(folder) / self.name if folder is not None else None
         self.resumed_from = 0
+        self.last: tuple[Arrays, dict[str, Any]] | None = None
         if self.folder is not None and not resume:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -116,19 +144,23 @@ class StateKeeper:
         Raises
         ------
         LabError
-            The state is damaged.
+            The state is damaged, or belongs to another run.
         """
         path = find_state(self.folder, epochs) if self.folder is not None else None
         if path is None:
             return None
         arrays, about = load_state(path)
+        if about.get("run", self.name) != self.name:
+            raise LabError(f"{path}: the training state of another network or recipe; delete it to train anew")
         self.resumed_from = about["epoch"]
+        self.last = arrays, about
         return arrays, about
 
     def save(self, epoch: int, arrays: Arrays, history: History, random_states: dict[str, Any]) -> None:
         """Save the state after an epoch and drop the one before, but for the one that was resumed from."""
+        about = {"run": self.name, "epoch": epoch, "history": history.to_dict(), "random": random_states}
+        self.last = {name: array.copy() for name, array in arrays.items()}, about
         if self.folder is None:
             return
-        about = {"epoch": epoch, "history": history.to_dict(), "random": random_states}
         save_state(state_path(self.folder, epoch), arrays, about)
         drop_older_states(self.folder, epoch, keep=[self.resumed_from])

@@ -1,0 +1,125 @@
+"""What per-image probabilities tell: which images a network gets wrong, how sure it is, where two networks differ."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+
+
+def confusion_counts(labels: Labels, predictions: Labels, classes: int = 10) -> NDArray[np.int64]:
+    """Count the images of each pair of true and predicted class.
+
+    Parameters
+    ----------
+    labels, predictions : int array, shape (n,)
+        Classes, from 0 to `classes` - 1.
+    classes : int
+
+    Returns
+    -------
+    int array, shape (classes, classes)
+        Rows are the true classes, columns the predicted ones.
+    """
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (labels, predictions), 1)
+    return counts
+
+
+def confused_pairs(confusion: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """List the mistakes of a confusion matrix, the most frequent first.
+
+    Parameters
+    ----------
+    confusion : int array, shape (classes, classes)
+
+    Returns
+    -------
+    list of (int, int, int)
+        True class, predicted class, number of images.
+    """
+    pairs = [(row, column, int(n)) for (row, column), n in np.ndenumerate(confusion) if row != column and n]
+    return sorted(pairs, key=lambda pair: -pair[2])
+
+
+def confident_mistakes(probabilities: Probabilities, labels: Labels) -> NDArray[np.int64]:
+    """Return the images that are classified wrongly, the most confident mistake first.
+
+    Parameters
+    ----------
+    probabilities : float array, shape (n, classes)
+    labels : int array, shape (n,)
+
+    Returns
+    -------
+    int array
+        Indices of images, by falling probability of the predicted class; ties by index.
+    """
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+
+
+def least_sure(probabilities: Probabilities) -> NDArray[np.int64]:
+    """Return all images by rising probability of the predicted class: the least certain prediction first.
+
+    Parameters
+    ----------
+    probabilities : float array, shape (n, classes)
+    """
+    return np.argsort(probabilities.max(axis=1), kind="stable")
+
+
+def times_wrong(probabilities: Iterable[Probabilities], labels: Labels) -> NDArray[np.int64]:
+    """Count for each image how many networks get it wrong.
+
+    Parameters
+    ----------
+    probabilities : iterable of float arrays, shape (n, classes)
+        One a network.
+    labels : int array, shape (n,)
+
+    Returns
+    -------
+    int array, shape (n,)
+    """
+    counts = np.zeros(len(labels), np.int64)
+    for network in probabilities:
+        counts += network.argmax(axis=1) != labels
+    return counts
+
+
+def right_in_one_only(first: Probabilities, second: Probabilities, labels: Labels) -> tuple[int, int]:
+    """Count the images that one of two networks gets right and the other wrong.
+
+    Their difference is the difference in correct images; the square root of their sum is its standard
+    error where both networks saw the same images (McNemar, Psychometrika 12, 1947).
+
+    Parameters
+    ----------
+    first, second : float array, shape (n, classes)
+    labels : int array, shape (n,)
+
+    Returns
+    -------
+    (int, int)
+        Right in the first only, right in the second only.
+    """
+    right_1, right_2 = first.argmax(axis=1) == labels, second.argmax(axis=1) == labels
+    return int((right_1 & ~right_2).sum()), int((right_2 & ~right_1).sum())
+
+
+def caption(label: int, probability: Probabilities) -> str:
+    """Say what an image is, what it was taken for and how surely: `4 as 9, 97.1%`.
+
+    Parameters
+    ----------
+    label : int
+        The true class.
+    probability : float array, shape (classes,)
+        Of this image.
+    """
+    share = 100 * float(probability.max())
+    # stored probabilities are rounded, and no network is quite certain
+    return f"{label} as {probability.argmax()}, " + ("> 99.9%" if share > 99.9 else f"{share:.1f}%")

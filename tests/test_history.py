@@ -1,0 +1,126 @@
+"""The history of a run: JSON and back, the table, damaged files."""
+
+import errno
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labkit.errors import LabError
+from labkit.history import BatchLoss, Epoch, Evaluation, History, write_text
+
+number = st.floats(0, 1e6)
+histories = st.builds(
+    History,
+    st.lists(st.builds(Epoch, st.integers(1, 999), number, number, number, number, number), max_size=5),
+    st.lists(st.builds(BatchLoss, st.integers(1, 999), st.integers(0, 60_000), number), max_size=5),
+)
+
+
+@given(histories)
+def test_json_gives_back_the_same_history(tmp_path_factory: pytest.TempPathFactory, made: History) -> None:
+    path = tmp_path_factory.mktemp("history") / "history.json"
+    made.save(path)
+    assert History.load(path) == made
+
+
+def test_saving_makes_the_folder_and_leaves_nothing_else(history: History, tmp_path: Path) -> None:
+    history.save(tmp_path / "a" / "b" / "history.json")
+    assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == ["history.json"]
+
+
+def test_the_table_has_a_row_an_epoch(history: History) -> None:
+    table = history.table()
+    assert table.index.tolist() == [1, 2, 3]
+    assert table.index.name == "epoch"
+    assert list(table.columns) == ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"]
+    assert table.loc[2, "train_loss"] == 0.75
+    assert len(History().table()) == 0
+
+
+def test_first_is_the_history_as_it_stood(history: History) -> None:
+    part = history.first(2)
+    assert len(part) == 2
+    assert [e.epoch for e in part.epochs] == [1, 2]
+    assert {b.epoch for b in part.batch_losses} == {1, 2}
+    assert len(history) == 3
+    assert history.first(99) == history
+
+
+DAMAGED = {
+    "empty": "",
+    "cut": '{"epochs": [',
+    "a number": "3",
+    "a list": "[]",
+    "nothing in it": "{}",
+    "no batch losses": '{"epochs": []}',
+    "epochs of text": '{"epochs": ["one"], "batch_losses": []}',
+    "a field too few": '{"epochs": [], "batch_losses": [{"epoch": 1, "loss": 2.0}]}',
+    "a field too many": '{"epochs": [], "batch_losses": [{"epoch": 1, "images_seen": 0, "loss": 2.0, "more": 1}]}',
+    "a loss of text": '{"epochs": [], "batch_losses": [{"epoch": 1, "images_seen": 0, "loss": "2.0"}]}',
+    "a loss of nothing": '{"epochs": [], "batch_losses": [{"epoch": 1, "images_seen": 0, "loss": null}]}',
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_file_is_named_in_one_line(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "history.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(LabError, match=r"history\.json: not a readable history") as caught:
+        History.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"missing\.json: not a readable history"):
+        History.load(tmp_path / "missing.json")
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(LabError, match=r"bytes\.json: not a readable history"):
+        History.load(tmp_path / "bytes.json")
+
+
+@given(history=histories, position=st.floats(0, 1, exclude_max=True))
+def test_a_cut_file_is_never_a_history(
+    tmp_path_factory: pytest.TempPathFactory, history: History, position: float
+) -> None:
+    text = json.dumps(history.to_dict())
+    path = tmp_path_factory.mktemp("cut") / "history.json"
+    path.write_text(text[: int(position * len(text))], encoding="utf-8")
+    with pytest.raises(LabError):
+        History.load(path)
+
+
+def test_a_full_disk_keeps_the_earlier_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "note.json"
+    write_text(path, "before")
+
+    def no_space(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", no_space)
+    with pytest.raises(LabError, match=r"note\.json: cannot be written: No space left on device"):
+        write_text(path, "after")
+    assert path.read_text(encoding="utf-8") == "before"
+    assert [p.name for p in tmp_path.iterdir()] == ["note.json"]
+
+
+def test_an_evaluation_says_its_result_as_the_report_does() -> None:
+    probabilities = np.zeros((10_000, 10), np.float32)
+    probabilities[:, 7] = 1
+    result = Evaluation(0.10617, 9653, 10_000, probabilities)
+    assert str(result) == "Test set: Average loss: 0.1062, Accuracy: 9653/10000 (96.53%)"
+    assert result.accuracy == 0.9653
+    assert set(result.predictions.tolist()) == {7}
+    assert result.predictions.shape == (10_000,)
+
+
+def test_to_dict_holds_plain_values_only(history: History) -> None:
+    content = json.loads(json.dumps(history.to_dict()))
+    assert content["epochs"][0] == asdict(history.epochs[0])
+    assert content["batch_losses"][0] == {"epoch": 1, "images_seen": 0, "loss": 2.0}

@@ -1,0 +1,136 @@
+"""Runs that are cut off go on as if nothing had happened: kill -9 for real, then compare bit by bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labkit import cli, profiles
+from labkit.errors import LabError
+from tests.training_child import build, summary, train
+
+FRAMEWORKS = ("torch", "keras")
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def wait_for(marker: Path, process: subprocess.Popen[str], seconds: float = 300) -> None:
+    """Return when `marker` is there; fail when the process ends first, or never gets there."""
+    end = time.monotonic() + seconds
+    while not marker.exists():
+        assert process.poll() is None, f"the child ended early with {process.returncode}"
+        assert time.monotonic() < end, "the child never got to the marker"
+        time.sleep(0.02)
+
+
+def saved_epochs(states: Path) -> list[str]:
+    """Return the names of the state files under a folder."""
+    return sorted(path.name for path in states.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_killed_in_the_middle_of_an_epoch(framework: str, tmp_path: Path) -> None:
+    states, marker = tmp_path / "states", tmp_path / "in-epoch-3"
+    command = [sys.executable, "-m", "tests.training_child", framework, str(states)]
+    with subprocess.Popen([*command, "--pause", str(marker)], cwd=ROOT, text=True) as child:
+        wait_for(marker, child)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+    assert saved_epochs(states) == ["epoch-002.safetensors"]
+
+    resumed = subprocess.run([*command, "--resume"], cwd=ROOT, text=True, capture_output=True, check=True)
+    first_line, result = resumed.stdout.splitlines()
+    assert first_line == "going on after epoch 2"
+    uninterrupted = summary(framework, *train(framework, None))
+    assert len(uninterrupted["history"]["epochs"]) == 4
+    assert json.loads(result) == uninterrupted
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_damaged_state_is_told_in_one_line(framework: str, tmp_path: Path) -> None:
+    train(framework, tmp_path, epochs=1, images=320)
+    (path,) = tmp_path.rglob("*.safetensors")
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    damages = (b"", whole[:1000], whole[: len(whole) // 2], whole[:-1], bytes(flipped), b"hello" * 100)
+    for damage in damages:
+        path.write_bytes(damage)
+        with pytest.raises(LabError) as caught:
+            train(framework, tmp_path, resume=True, epochs=2, images=320)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(LabError, match="no readable training state"):
+        train(framework, tmp_path, resume=True, epochs=2, images=320)
+
+
+def test_state_of_another_run_is_not_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train("torch", tmp_path, epochs=1, images=320)
+    for changed in ({"learning_rate": 0.02}, {"momentum": 0.0}, {"batch_size": 20}, {"images": 304}, {"seed": 2}):
+        train("torch", tmp_path, resume=True, epochs=1, **({"images": 320} | changed))
+    edited = build("torch")
+    edited.conv1.padding = (1, 1)
+    train("torch", tmp_path, resume=True, epochs=1, images=320, network=edited)
+    assert "going on" not in capsys.readouterr().out
+    train("torch", tmp_path, resume=True, epochs=1, images=320)
+    assert "going on after epoch 1" in capsys.readouterr().out
+
+
+def test_state_in_the_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    train("torch", tmp_path, epochs=1, images=320)
+    (ours,) = tmp_path.rglob("*.safetensors")
+    train("torch", tmp_path, epochs=1, images=320, learning_rate=0.02)
+    (other,) = set(tmp_path.rglob("*.safetensors")) - {ours}
+    os.replace(other, ours)
+    with pytest.raises(LabError, match="of another network or recipe"):
+        train("torch", tmp_path, resume=True, epochs=2, images=320)
+
+
+def test_stray_files_beside_the_states_are_left_alone(tmp_path: Path) -> None:
+    train("torch", tmp_path, epochs=1, images=320)
+    (state,) = tmp_path.rglob("*.safetensors")
+    state.with_name("epoch-best.safetensors").write_text("mine")
+    _, history = train("torch", tmp_path, resume=True, epochs=2, images=320)
+    assert len(history) == 2
+    assert state.with_name("epoch-best.safetensors").read_text() == "mine"
+
+
+def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
+    train("torch", tmp_path, epochs=2, images=320)
+    longer = summary("torch", *train("torch", tmp_path, resume=True, epochs=3, images=320))
+    assert longer == summary("torch", *train("torch", None, epochs=3, images=320))
+    assert saved_epochs(tmp_path) == ["epoch-002.safetensors", "epoch-003.safetensors"]
+    shorter = summary("torch", *train("torch", tmp_path, resume=True, epochs=2, images=320))
+    assert shorter["history"]["epochs"] == longer["history"]["epochs"][:2]
+
+
+def run_cli(*arguments: str) -> int:
+    """Run the command line in this process and return its exit code."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(list(arguments))
+    code: Any = caught.value.code
+    return int(code)
+
+
+def test_train_says_from_where_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(profiles, "QUICK_TRAIN_IMAGES", 1000)
+    command = ["train", "torch-baseline-5", "--profile", "quick", "--out", str(tmp_path), "--resume", "--epochs"]
+    assert run_cli(*command, "1") == 0
+    assert "no saved state of this run to go on from: training starts at epoch 1\n" in capsys.readouterr().out
+    assert run_cli(*command, "2") == 0
+    printed = capsys.readouterr().out
+    assert "going on after epoch 1\n" in printed
+    assert "no saved state" not in printed
+    (state,) = (tmp_path / "states").rglob("epoch-002.safetensors")
+    state.write_bytes(state.read_bytes()[:-5])
+    assert run_cli(*command, "3") == 2
+    assert capsys.readouterr().err == f"labkit: {state}: not a training state, or cut short\n"

@@ -1,0 +1,104 @@
+"""A training run so small that it takes a second, in this process or in a child that can be killed.
+
+python -m tests.training_child FRAMEWORK STATES [--resume] [--pause MARKER]
+
+With `--pause` the child writes MARKER in the middle of epoch 3 and waits there to be killed.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from labkit.data import ImageSet, load_mnist
+
+EPOCHS = 4
+# Either has more than a hundred batches an epoch: the loops look at the losses once in a hundred.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "torch": {"images": 2000, "batch_size": 16, "learning_rate": 0.01, "momentum": 0.5},
+    "keras": {"images": 480, "batch_size": 4, "learning_rate": 0.01, "momentum": 0.0},
+}
+
+
+def small_data(images: int, test_images: int = 300) -> ImageSet:
+    """Return the first images of MNIST, with a small test set as well."""
+    data = load_mnist().first(images)
+    return replace(data, test_images=data.test_images[:test_images], test_labels=data.test_labels[:test_images])
+
+
+def build(framework: str) -> Any:
+    """Build the report's network with dropout (PyTorch), or with dropout and batch normalisation (Keras)."""
+    if framework == "torch":
+        from labkit import torch_networks
+
+        return torch_networks.build("lenet-dropout", "relu", seed=1)
+    from labkit import keras_networks
+
+    return keras_networks.build("extra-conv", "relu", seed=1)
+
+
+def train(framework: str, states: Path | None, resume: bool = False, epochs: int = EPOCHS, **changed: Any) -> Any:
+    """Train, and return the network with its history."""
+    network = changed.pop("network", None) or build(framework)
+    settings = SETTINGS[framework] | changed
+    data = small_data(settings.pop("images"))
+    if framework == "torch":
+        from labkit.torch_training import fit as fit_torch
+
+        return network, fit_torch(network, data, epochs=epochs, state_dir=states, resume=resume, **settings)
+    from labkit.keras_training import fit as fit_keras
+
+    return network, fit_keras(network, data, epochs=epochs, state_dir=states, resume=resume, **settings)
+
+
+def summary(framework: str, network: Any, history: Any) -> dict[str, Any]:
+    """Return what two runs are compared by: the hash of the weights, and the history without its seconds."""
+    training = training_module(framework)
+    content = history.to_dict()
+    for epoch in content["epochs"]:
+        del epoch["seconds"]
+    return {"weights_sha256": training.weights_sha256(network), "history": content}
+
+
+def training_module(framework: str) -> Any:
+    """Return labkit's training module of a framework."""
+    if framework == "torch":
+        from labkit import torch_training
+
+        return torch_training
+    from labkit import keras_training
+
+    return keras_training
+
+
+def pause_in_epoch(training: Any, epoch: int, marker: Path) -> None:
+    """Make the training loop write `marker` after a hundred batches of an epoch, and wait."""
+    check = training.require_finite
+
+    def check_and_wait(losses: Any, current: int, first: int) -> None:
+        check(losses, current, first)
+        if current == epoch:
+            marker.touch()
+            time.sleep(120)
+
+    training.require_finite = check_and_wait
+
+
+def main() -> None:
+    """Train and print the summary as JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("framework", choices=list(SETTINGS))
+    parser.add_argument("states", type=Path)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--pause", type=Path)
+    given = parser.parse_args()
+    if given.pause is not None:
+        pause_in_epoch(training_module(given.framework), 3, given.pause)
+    network, history = train(given.framework, given.states, given.resume)
+    print(json.dumps(summary(given.framework, network, history)))
+
+
+if __name__ == "__main__":
+    main()
