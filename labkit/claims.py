@@ -50,8 +50,8 @@ CLAIMS = (
             Comparison("Keras, 20 epochs against 5", "keras-baseline-5", "keras-baseline-20", 1),
             Comparison("PyTorch, 20 epochs against 5", "torch-baseline-5", "torch-baseline-20", 1),
         ),
-        "That the network still improved after epoch 5: a gain of many standard errors is no accident of the test set.",
-        "That 20 epochs are enough, or the best number: nothing trained for longer, and no validation set was kept.",
+        "Whether the network still improved after epoch 5: a gain of many standard errors is no accident.",
+        "That 20 epochs are enough, or best: nothing was trained for longer, and no validation set was kept.",
     ),
     Claim(
         "The extra convolution makes the Keras network worse, through overfitting among other causes.",
@@ -68,7 +68,8 @@ CLAIMS = (
             Comparison("PyTorch, Leaky ReLU against ReLU, 5 epochs", "torch-baseline-5", "torch-leaky-relu-5", 1),
             Comparison("PyTorch, Leaky ReLU against ReLU, 20 epochs", "torch-baseline-20", "torch-leaky-relu-20", -1),
         ),
-        "That a difference of a few images is within one or two standard errors, so that it says little either way.",
+        "Whether a difference is larger than the test set's chance. One of a few images is not: it lies within one or "
+        "two standard errors, and says little either way.",
         "Which activation is better: the sign of so small a difference can change with the seed. Notebook 09 counts "
         "over many seeds.",
     ),
@@ -79,7 +80,7 @@ CLAIMS = (
             Comparison("deep network against PyTorch Leaky ReLU", "torch-leaky-relu-20", "torch-deep-bn-20", 1),
             Comparison("deep network against Keras baseline, 20 epochs", "keras-baseline-20", "torch-deep-bn-20", 1),
         ),
-        "That this network as a whole beats the others by more than the test set's chance explains.",
+        "Whether this network as a whole beats the others by more than the test set's chance explains.",
         "Which change earns it: channels, depth, batch normalisation, wider layers and activation changed together. "
         "Notebook 06 takes them apart.",
     ),

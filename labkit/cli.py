@@ -1,4 +1,4 @@
-"""The command line: list, train, test, predict, export, report."""
+"""The command line: list, train, test, predict, export, report, verify, bench."""
 
 import io
 import json
@@ -229,6 +229,40 @@ def report(
         sys.exit(1)
 
 
+@app.command()
+def bench(
+    networks: Annotated[str, typer.Option(help="Networks, with commas between them; all of them by default.")] = "",
+    repeats: Annotated[int, typer.Option(help="Measurements of each loop.")] = 5,
+    batches: Annotated[int, typer.Option(help="Batches of 128 images a measurement; 469 are a whole epoch.")] = 60,
+    out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure the training loops beside the plain ones: DataLoader, and Keras's own fit."""
+    from labkit.bench import bench_table, run_bench, write_bench
+
+    result = run_bench([name.strip() for name in networks.split(",") if name.strip()], repeats, batches)
+    print(json.dumps(result) if as_json else bench_table(result))
+    if out is not None:
+        write_bench(result, out)
+
+
+@app.command()
+def verify(
+    report_dir: Annotated[Path, typer.Argument(help="The folder of a report, with its results.json.")],
+    time_limit: Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")] = 4 * 3600,
+) -> None:
+    """Run a report again at its own parameters and compare it run by run; exit 1 where weights differ."""
+    from labkit.verify import verify_report
+
+    comparisons = verify_report(report_dir, time_limit)
+    for comparison in comparisons:
+        print(f"{comparison.run:28} {comparison.finding}")
+    same = sum(comparison.same for comparison in comparisons)
+    print(f"{same} of {len(comparisons)} runs are bitwise the same")
+    if same < len(comparisons):
+        sys.exit(1)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a mistake of the user is one line on stderr and exit code 2."""
     given = sys.argv[1:] if arguments is None else arguments
@@ -250,6 +284,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(problem.format_message())  # no command at all: the help text
             sys.exit(2)
         _stop(problem.format_message(), 2)
+    if code == 130:
+        _stop("interrupted", 130)  # Typer makes an exit code of Ctrl-C
     sys.exit(code if isinstance(code, int) else 0)
 
 

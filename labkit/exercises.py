@@ -127,6 +127,13 @@ EXERCISES: dict[str, Exercise] = {
         ((np.array([[9, 1], [2, 8]]),), (np.array([[50, 0, 0], [3, 40, 7], [1, 1, 18]]),)),
     ),
     "07-3": Exercise(("20bf4223c2394ab0",), "Only the images that the two networks decide differently count."),
+    # 08
+    "08-1": Exercise(("7fd33c2bb1242edb",), "Work divided by rate; mind tera and giga."),
+    "08-2": Exercise(
+        ("e695e97cf89e2642", "1ba20238d7cbcfce", "4315166356c4647b", "f406cca655a861aa"),
+        "Take the old epoch as 1: how long does the part that stays as it was take, and how long the other one?",
+        ((0.65, 2), (0.65, 1000), (0.1, 10), (1.0, 4)),
+    ),
 }
 
 

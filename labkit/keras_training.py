@@ -102,7 +102,7 @@ def fit(
     recipe.check()
     optimizer = keras.optimizers.SGD(learning_rate, momentum)
     optimizer.build(network.trainable_variables)
-    train_chunk = _compile_training(network, optimizer, data, batch_size)
+    train_chunk = compile_training(network, optimizer, data, batch_size)
 
     history = History()
     keeper = StateKeeper(state_dir, recipe, describe(network), resume)
@@ -149,7 +149,7 @@ def fit(
     return history
 
 
-def _compile_training(network: keras.Model, optimizer: Any, data: ImageSet, batch_size: int) -> TrainChunk:
+def compile_training(network: keras.Model, optimizer: Any, data: ImageSet, batch_size: int) -> TrainChunk:
     """Return the compiled function that trains on the images whose numbers it is given, batch by batch."""
     images = tf.constant(data.train_images)
     labels = tf.constant(data.train_labels)

@@ -12,6 +12,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from labkit.history import History
@@ -150,11 +151,11 @@ def plot_test_errors(history: History, total: int, title: str, published: Run | 
         if published is not None:
             star = [total - published.published.correct]
             axes.plot([published.epochs], star, "*", ms=11, color=INK, label="published")
-        axes.set(xlabel="epoch", ylabel=f"misclassified test images of {total:,}", title=title, yscale="log")
+        axes.set(xlabel="epoch", ylabel=f"mistakes in {total:,} test images", title=title, yscale="log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.yaxis.set_minor_formatter("{x:,.0f}")
-        axes.tick_params(axis="y", which="minor", labelsize=7)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=8)
     return figure
 
@@ -254,7 +255,7 @@ def plot_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], tit
             if confusion[row, column]:
                 dark = mistakes[row, column] > 0.6 * max(mistakes.max(), 1)
                 weight = "bold" if row == column else "normal"
-                colour = "white" if dark else INK
+                colour = "white" if dark else "#333333"  # the cells are opaque: no need for INK
                 text = str(confusion[row, column])
                 axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour, weight=weight)
         ticks = range(len(class_names))

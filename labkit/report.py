@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 import papermill
 from jinja2 import Environment, PackageLoader, select_autoescape
+from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -228,11 +229,16 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
             execution_timeout=time_limit_s,
         )
     except PapermillExecutionError as error:
-        problem = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
+        first_line = str(error.evalue).strip().partition("\n")[0]
+        problem = f"code cell {error.exec_count}: {error.ename}: {first_line}"
     except CellTimeoutError:
-        problem = f"{_running_cell(target)} did not end within {time_limit_s} s"
+        problem = f"{_running_cell(target)}: did not end within {time_limit_s} s"
+        _mark_failed(target, problem)
     except DeadKernelError:
         problem = f"{_running_cell(target)}: the kernel died"
+        _mark_failed(target, problem)
+    except NoSuchKernel as error:
+        raise LabError(f"there is no Jupyter kernel {error.name!r}: install ipykernel in this environment") from None
     status = "failed" if problem else "done"
     return Outcome(name, status, round(time.perf_counter() - start, 1), problem, key)
 
@@ -244,6 +250,13 @@ def _running_cell(executed: Path) -> str:
     code = [c for c in nbformat.read(executed, as_version=4).cells if c.cell_type == "code"]
     begun = [i for i, c in enumerate(code, 1) if c.metadata.get("papermill", {}).get("start_time")]
     return f"code cell {begun[-1] if begun else 1}"
+
+
+def _mark_failed(executed: Path, problem: str) -> None:
+    """Say at the top of a cut-off notebook what happened: papermill leaves it as if all had gone well."""
+    notebook = nbformat.read(executed, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed, {problem}.**"))
+    write_text(executed, nbformat.writes(notebook))
 
 
 @contextmanager

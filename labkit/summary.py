@@ -162,6 +162,7 @@ def claims_table(results: Results) -> str:
     lines.append("|---|---|---|---|")
     for claim in CLAIMS:
         numbers = "<br>".join(_numbers(comparison, results) for comparison in claim.comparisons)
+        numbers += f"<br>**{results.label}: {claim_verdict(claim, results)}**"
         lines.append(f"| {claim.text} | {numbers} | {claim.can} | {claim.cannot} |")
     return "\n".join(lines)
 

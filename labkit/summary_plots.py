@@ -5,8 +5,10 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from labkit.plotting import BLUE, COLOURS, INK, VERMILION, style
@@ -57,8 +59,14 @@ def _finish_curves(loss: Axes, accuracy: Axes) -> None:
     for axes in (loss, accuracy):
         axes.set_xlim(0, 21)
         axes.set_xticks([1, 5, 10, 15, 20])
-    loss.yaxis.set_major_formatter("{x:g}")
-    loss.yaxis.set_minor_formatter("{x:g}")
+    _label_log_axis(loss.yaxis, "{x:g}")
+
+
+def _label_log_axis(axis: Axis, numbers: str) -> None:
+    """Label 1, 2, 5, 10, 20, ... on a logarithmic axis: its own labels run into each other."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(numbers)
+    axis.set_minor_locator(NullLocator())
 
 
 def plot_cost(records: Mapping[str, Record], title: str) -> Figure:
@@ -95,6 +103,7 @@ def plot_cost(records: Mapping[str, Record], title: str) -> Figure:
         right.set(xlabel="training time (s), on the device of the record", xscale="log")
         for axes in (left, right):
             axes.margins(x=0.15)
+            _label_log_axis(axes.xaxis, "{x:,.0f}")
         figure.legend(handles=handles, loc="outside right center", fontsize=8)
         figure.suptitle(title, color=INK)
     return figure

@@ -1,6 +1,6 @@
 """PyTorch model files: weights, and what is needed to rebuild the network that they belong to."""
 
-import os
+import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from labkit.archives import model_kind
+from labkit.archives import model_kind, seal
 from labkit.data import PIXEL_MEAN, PIXEL_STD
 from labkit.errors import LabError
+from labkit.history import write_bytes
 from labkit.torch_networks import build
 from labkit.torch_training import weights_sha256
 
@@ -53,7 +54,6 @@ def save_model(
     LabError
         The file cannot be written.
     """
-    path = Path(path)
     content = {
         "format": FORMAT,
         "network": name,
@@ -63,14 +63,9 @@ def save_model(
         "weights_sha256": weights_sha256(network),
         "state_dict": {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()},
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, partial)
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as problem:
-        partial.unlink(missing_ok=True)
-        raise LabError(f"{path}: the model cannot be saved: {problem}") from None
+    packed = io.BytesIO()
+    torch.save(content, packed)
+    write_bytes(Path(path), seal(packed.getvalue()))
 
 
 def load_model(path: str | Path) -> TorchModel:
@@ -95,10 +90,13 @@ def load_model(path: str | Path) -> TorchModel:
     try:
         network = build(content["network"], content["activation"])
         network.load_state_dict(content["state_dict"])
-    except (RuntimeError, KeyError, AttributeError, TypeError):
+        mean, std = float(content["mean"]), float(content["std"])
+    except LabError as problem:
+        raise LabError(f"{path}: {problem}") from None
+    except (ValueError, RuntimeError, KeyError, AttributeError, TypeError):
         raise LabError(
             f"{path}: its weights do not fit the network {content.get('network')!r}: was it edited?"
         ) from None
     if weights_sha256(network) != content.get("weights_sha256"):
         raise LabError(f"{path}: damaged: the SHA-256 of its weights does not match")
-    return TorchModel(network, content["network"], content["activation"], content["mean"], content["std"])
+    return TorchModel(network, content["network"], content["activation"], mean, std)

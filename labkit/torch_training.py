@@ -1,7 +1,7 @@
 """Training and testing in PyTorch: one plain loop over epochs and batches.
 
 The whole training set lies on the device as bytes. No DataLoader, no transform an image: on two CPU
-cores those cost more than the network itself.
+cores those cost more than the network itself. `labkit bench` measures what that is worth.
 """
 
 import os
@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from labkit.batches import LOG_EVERY, epoch_order
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.history import Epoch, Evaluation, History
+from labkit.memory import keep_freed_memory
 from labkit.progress import progress_bar
 from labkit.state import (
     Arrays,
@@ -57,6 +58,8 @@ def set_seed(seed: int) -> None:
     np.random.seed(seed)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
+    # By default that also fills every new tensor with NaN, to show reads of memory that nobody wrote: time for nothing
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def normalise(images: Tensor, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) -> Tensor:
@@ -72,7 +75,7 @@ def normalise(images: Tensor, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) 
     -------
     float32 tensor, shape (n, 1, 28, 28)
     """
-    return ((images.float() / 255 - mean) / std).unsqueeze(1)
+    return images.float().div_(255).sub_(mean).div_(std).unsqueeze(1)
 
 
 def fit(
@@ -133,6 +136,7 @@ def fit(
     recipe.check()
     target = pick_device(device)
     set_seed(seed)
+    keep_freed_memory()
     network.to(target).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), lr=learning_rate, momentum=momentum)
     images = torch.as_tensor(data.train_images, device=target)
@@ -151,32 +155,33 @@ def fit(
         for epoch in range(len(history) + 1, epochs + 1):
             order = torch.as_tensor(epoch_order(len(images), seed, epoch), device=target)
             losses = np.empty(0)
-            correct = torch.zeros((), dtype=torch.long, device=target)
+            correct = 0
             network.train()
             start = time.perf_counter()
             for first in range(0, batches, LOG_EVERY):
-                # One wait for the device every hundred batches, not every batch
-                chunk = []
-                for batch in range(first, min(first + LOG_EVERY, batches)):
-                    chosen = order[batch * batch_size : (batch + 1) * batch_size]
-                    log_probabilities = network(normalise(images[chosen], mean, std))
-                    loss = F.nll_loss(log_probabilities, labels[chosen])
+                # A hundred batches are gathered at once, and the device is waited for once: not for every batch
+                chosen = order[first * batch_size : (first + LOG_EVERY) * batch_size]
+                targets = labels[chosen]
+                inputs = torch.split(images[chosen], batch_size)
+                chunk_losses, outputs = [], []
+                for batch, batch_targets in zip(inputs, torch.split(targets, batch_size), strict=True):
+                    log_probabilities = network(normalise(batch, mean, std))
+                    loss = F.nll_loss(log_probabilities, batch_targets)
                     optimizer.zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
-                    chunk.append(loss.detach())
-                    correct += (log_probabilities.detach().argmax(1) == labels[chosen]).sum()
-                losses = np.append(losses, torch.stack(chunk).double().cpu().numpy())
+                    chunk_losses.append(loss.detach())
+                    outputs.append(log_probabilities.detach())
+                losses = np.append(losses, torch.stack(chunk_losses).double().cpu().numpy())
+                correct += int((torch.cat(outputs).argmax(1) == targets).sum())
                 require_finite(losses[first:], epoch, first)
-                bar.update(len(chunk) / batches)
+                bar.update(len(outputs) / batches)
             seconds = time.perf_counter() - start
             test = evaluate(network, data.test_images, data.test_labels, mean=mean, std=std)
             require_finite_test(test, epoch)
             sizes = np.minimum(batch_size, len(images) - batch_size * np.arange(batches))
             train_loss = float((losses * sizes).sum() / len(images))
-            history.epochs.append(
-                Epoch(epoch, train_loss, int(correct) / len(images), test.loss, test.accuracy, seconds)
-            )
+            history.epochs.append(Epoch(epoch, train_loss, correct / len(images), test.loss, test.accuracy, seconds))
             history.batch_losses += batch_losses(losses, epoch, batch_size)
             bar.set_postfix(loss=f"{train_loss:.4f}", test=f"{100 * test.accuracy:.2f}%")
             keeper.save(epoch, *_state_of(network, optimizer, history))
@@ -195,7 +200,7 @@ def fit(
     return history
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def evaluate(
     network: nn.Module,
     images: NDArray[np.uint8],
@@ -256,11 +261,16 @@ def weights_sha256(network: nn.Module) -> str:
 
 def describe(network: nn.Module) -> str:
     """Return a text that changes when the network does: its modules and what its forward computes."""
-    modules = "\n".join(f"{name} {module.extra_repr()}" for name, module in network.named_modules())
+    modules = [
+        f"{name} {type(module).__name__} {module.extra_repr()}" for name, module in list(network.named_modules())[1:]
+    ]
     try:
-        return modules + torch.fx.symbolic_trace(network).code
+        nodes = torch.fx.symbolic_trace(network).graph.nodes
     except Exception:  # a forward with data-dependent branches cannot be traced: any error may come out
-        return modules + repr(network)
+        return "\n".join(modules)
+    # names only: neither addresses of functions nor type annotations belong to what is computed
+    calls = [f"{n.op} {getattr(n.target, '__name__', n.target)} {n.args} {dict(n.kwargs)}" for n in nodes]
+    return "\n".join([*modules, *calls])
 
 
 def _data_hash(data: ImageSet) -> str:

@@ -30,10 +30,7 @@ def isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def mnist() -> ImageSet:
     """All of MNIST, read once."""
-    data = load_mnist()
-    for array in (data.train_images, data.train_labels, data.test_images, data.test_labels):
-        array.flags.writeable = False
-    return data
+    return load_mnist()
 
 
 @pytest.fixture(scope="session")

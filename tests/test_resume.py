@@ -5,45 +5,28 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from training_child import CHILD, build, run_cli, saved_epochs, summary, train, wait_for
 
-from labkit import cli, profiles
+from labkit import profiles
 from labkit.errors import LabError
-from tests.training_child import build, summary, train
 
 FRAMEWORKS = ("torch", "keras")
-ROOT = Path(__file__).resolve().parents[1]
-
-
-def wait_for(marker: Path, process: subprocess.Popen[str], seconds: float = 300) -> None:
-    """Return when `marker` is there; fail when the process ends first, or never gets there."""
-    end = time.monotonic() + seconds
-    while not marker.exists():
-        assert process.poll() is None, f"the child ended early with {process.returncode}"
-        assert time.monotonic() < end, "the child never got to the marker"
-        time.sleep(0.02)
-
-
-def saved_epochs(states: Path) -> list[str]:
-    """Return the names of the state files under a folder."""
-    return sorted(path.name for path in states.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_killed_in_the_middle_of_an_epoch(framework: str, tmp_path: Path) -> None:
     states, marker = tmp_path / "states", tmp_path / "in-epoch-3"
-    command = [sys.executable, "-m", "tests.training_child", framework, str(states)]
-    with subprocess.Popen([*command, "--pause", str(marker)], cwd=ROOT, text=True) as child:
+    command = [sys.executable, str(CHILD), framework, str(states)]
+    with subprocess.Popen([*command, "--pause", str(marker)], text=True) as child:
         wait_for(marker, child)
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
     assert saved_epochs(states) == ["epoch-002.safetensors"]
 
-    resumed = subprocess.run([*command, "--resume"], cwd=ROOT, text=True, capture_output=True, check=True)
+    resumed = subprocess.run([*command, "--resume"], text=True, capture_output=True, check=True)
     first_line, result = resumed.stdout.splitlines()
     assert first_line == "going on after epoch 2"
     uninterrupted = summary(framework, *train(framework, None))
@@ -109,14 +92,6 @@ def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     assert saved_epochs(tmp_path) == ["epoch-002.safetensors", "epoch-003.safetensors"]
     shorter = summary("torch", *train("torch", tmp_path, resume=True, epochs=2, images=320))
     assert shorter["history"]["epochs"] == longer["history"]["epochs"][:2]
-
-
-def run_cli(*arguments: str) -> int:
-    """Run the command line in this process and return its exit code."""
-    with pytest.raises(SystemExit) as caught:
-        cli.main(list(arguments))
-    code: Any = caught.value.code
-    return int(code)
 
 
 def test_train_says_from_where_it_goes_on(

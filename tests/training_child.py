@@ -1,19 +1,24 @@
-"""A training run so small that it takes a second, in this process or in a child that can be killed.
+"""A training run of a second, in this process or in a child that can be killed, and what its tests share.
 
-python -m tests.training_child FRAMEWORK STATES [--resume] [--pause MARKER]
+python tests/training_child.py FRAMEWORK STATES [--resume] [--pause MARKER]
 
 With `--pause` the child writes MARKER in the middle of epoch 3 and waits there to be killed.
 """
 
 import argparse
 import json
+import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from labkit import cli
 from labkit.data import ImageSet, load_mnist
 
+CHILD = Path(__file__)
 EPOCHS = 4
 # Either has more than a hundred batches an epoch: the loops look at the losses once in a hundred.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -84,6 +89,28 @@ def pause_in_epoch(training: Any, epoch: int, marker: Path) -> None:
             time.sleep(120)
 
     training.require_finite = check_and_wait
+
+
+def wait_for(marker: Path, process: subprocess.Popen[str], seconds: float = 300) -> None:
+    """Return when `marker` is there; fail when the process ends first, or never gets there."""
+    end = time.monotonic() + seconds
+    while not marker.exists():
+        assert process.poll() is None, f"the child ended early with {process.returncode}"
+        assert time.monotonic() < end, "the child never got to the marker"
+        time.sleep(0.02)
+
+
+def saved_epochs(states: Path) -> list[str]:
+    """Return the names of the state files under a folder."""
+    return sorted(path.name for path in states.rglob("*") if path.is_file())
+
+
+def run_cli(*arguments: str) -> int:
+    """Run the command line in this process and return its exit code."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(list(arguments))
+    code: Any = caught.value.code
+    return int(code)
 
 
 def main() -> None:

@@ -1,0 +1,228 @@
+"""`labkit bench`: this project's training loops beside the plain ones, measured in turn.
+
+Each loop runs in a process of its own, so that its peak memory is its own and the memory setting of the fast loop
+(`labkit.memory`) does not help the plain one. The loops of a network take turns, a few dozen batches each, so
+that whatever else the computer does hits all of them alike.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from labkit.errors import LabError, unknown
+from labkit.plotting import BLUE, INK, png, style
+from labkit.results import environment
+from labkit.runs import BATCH_SIZE
+
+LOOPS = {
+    "torch": ("labkit", "DataLoader, 0 workers", "DataLoader, 2 workers"),
+    "keras": ("labkit", "model.fit"),
+}
+NETWORKS = {
+    "lenet-dropout": "torch",
+    "deep-bn": "torch",
+    "keras-twin": "torch",
+    "baseline": "keras",
+    "extra-conv": "keras",
+    "leaky": "keras",
+}
+TRAIN_IMAGES = 60_000
+EPOCH_BATCHES = -(-TRAIN_IMAGES // BATCH_SIZE)
+WARM_UP = "each loop runs once before its first measurement; a DataLoader's first 5 batches are not counted"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one loop with one network.
+
+    Attributes
+    ----------
+    framework, network, loop : str
+    seconds : float
+        An epoch of 60,000 images takes: the median.
+    fastest, slowest : float
+        The spread of `seconds`.
+    images_per_second : float
+    arithmetic_share : float
+        Of the rate that a large matrix product attains on the device, from 0 to 1.
+    memory : float
+        The largest that the process of the loop had, in MiB: interpreter, framework and data included. Of the
+        main process only: a DataLoader's workers are not in it.
+    ratio : float
+        Seconds of this loop over those of labkit's.
+    """
+
+    framework: str
+    network: str
+    loop: str
+    seconds: float
+    fastest: float
+    slowest: float
+    images_per_second: float
+    arithmetic_share: float
+    memory: float
+    ratio: float
+
+
+class Worker:
+    """One loop in its process. Use it in a `with` block."""
+
+    def __init__(self, framework: str, loop: str, network: str, batches: int) -> None:
+        self.loop = loop
+        command = [sys.executable, "-m", "labkit.bench_worker", framework, loop, network, str(batches)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.about = self._answer()
+
+    def measure(self) -> dict[str, float]:
+        """Let the loop train for its batches; return seconds, memory (MiB) and matmul (operations a second)."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("measure\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.communicate()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise LabError(f"the process that measures {self.loop!r} ended early; its message stands above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60) -> dict[str, Any]:
+    """Measure the loops of some networks.
+
+    Parameters
+    ----------
+    networks : sequence of str
+        Keys of `NETWORKS`; all of them by default.
+    repeats : int
+        Measurements of each loop.
+    batches : int
+        Of 128 images, a measurement; 469 are a whole epoch. Fewer are extrapolated to an epoch.
+
+    Returns
+    -------
+    dict
+        `device`, `batches`, `repeats`, `warm_up`, `environment`, and `rows`: `Row` as dicts.
+
+    Raises
+    ------
+    LabError
+        A network is unknown, a number is out of range, or a measuring process failed.
+    """
+    for network in networks:
+        if network not in NETWORKS:
+            raise unknown("network", network, NETWORKS)
+    if not 1 <= batches <= EPOCH_BATCHES:
+        raise LabError(f"batches is {batches}: valid are 1 to {EPOCH_BATCHES}, a whole epoch")
+    if repeats < 1:
+        raise LabError(f"repeats is {repeats}: valid are whole numbers from 1 up")
+    result: dict[str, Any] = {
+        "device": "",
+        "batches": batches,
+        "repeats": repeats,
+        "warm_up": WARM_UP,
+        "environment": environment(),
+        "rows": [],
+    }
+    for network in networks or NETWORKS:
+        device, rows = _measure_network(network, repeats, batches)
+        result["device"] = device
+        result["rows"] += [asdict(row) for row in rows]
+    return result
+
+
+def _measure_network(network: str, repeats: int, batches: int) -> tuple[str, list[Row]]:
+    framework = NETWORKS[network]
+    workers: list[Worker] = []
+    try:
+        # one after the other: a failed one must not leave the others running
+        for loop in LOOPS[framework]:
+            workers.append(Worker(framework, loop, network, batches))  # noqa: PERF401
+        answers: list[list[dict[str, float]]] = [[] for _ in workers]
+        for _ in range(repeats):
+            for worker, given in zip(workers, answers, strict=True):
+                given.append(worker.measure())
+    finally:
+        for worker in workers:
+            worker.close()
+    attainable = max(answer["matmul"] for given in answers for answer in given)
+    rows: list[Row] = []
+    for worker, given in zip(workers, answers, strict=True):
+        # Epochs hold 60,000 images: the last batch is smaller
+        epochs = [answer["seconds"] * TRAIN_IMAGES / min(batches * BATCH_SIZE, TRAIN_IMAGES) for answer in given]
+        seconds = statistics.median(epochs)
+        rate = TRAIN_IMAGES / seconds
+        rows.append(
+            Row(
+                framework=framework,
+                network=network,
+                loop=worker.loop,
+                seconds=seconds,
+                fastest=min(epochs),
+                slowest=max(epochs),
+                images_per_second=rate,
+                arithmetic_share=worker.about["flops"] / BATCH_SIZE * rate / attainable,
+                memory=max(answer["memory"] for answer in given),
+                ratio=seconds / rows[0].seconds if rows else 1.0,
+            )
+        )
+    return str(workers[0].about["device"]), rows
+
+
+def bench_table(result: dict[str, Any]) -> str:
+    """Return the table that `labkit bench` prints."""
+    lines = [
+        f"{result['device']}; median of {result['repeats']} x {result['batches']} batches of {BATCH_SIZE}, in turn",
+        f"warm-up excluded: {result['warm_up']}",
+        "",
+        f"{'network':14} {'loop':22} {'s/epoch':>8} {'spread':>15} {'images/s':>9} {'of matmul':>9} "
+        f"{'MiB':>6} {'ratio':>6}",
+    ]
+    for entry in result["rows"]:
+        row = Row(**entry)
+        spread = f"{row.fastest:.1f} to {row.slowest:.1f}"
+        lines.append(
+            f"{row.network:14} {row.loop:22} {row.seconds:8.1f} {spread:>15} {row.images_per_second:9,.0f} "
+            f"{100 * row.arithmetic_share:8.0f}% {row.memory:6.0f} {row.ratio:6.2f}"
+        )
+    return "\n".join(lines)
+
+
+def plot_bench(result: dict[str, Any]) -> Figure:
+    """Plot seconds an epoch as bars, labkit's loops in blue and the plain ones in grey."""
+    rows = [Row(**entry) for entry in result["rows"]]
+    with style():
+        figure, axes = plt.subplots(figsize=(8, 0.6 + 0.32 * len(rows)), layout="constrained")
+        for position, row in enumerate(rows):
+            spread = [[row.seconds - row.fastest], [row.slowest - row.seconds]]
+            colour = BLUE if row.loop == "labkit" else INK
+            axes.barh(position, row.seconds, xerr=spread, color=colour, ecolor=INK, alpha=0.9)
+            axes.text(row.slowest, position, f"  {row.seconds:.1f} s, {row.ratio:.1f}x", va="center", fontsize=8)
+        axes.set_yticks(range(len(rows)), [f"{row.network}: {row.loop}" for row in rows], fontsize=8)
+        axes.invert_yaxis()
+        axes.margins(x=0.15)
+        axes.set(xlabel="seconds an epoch of 60,000 images", title="Training loops, measured in turn")
+    return figure
+
+
+def write_bench(result: dict[str, Any], out: Path) -> None:
+    """Write `bench.json` and `bench.png` into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "bench.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    figure = plot_bench(result)
+    png(figure, out / "bench.png")
+    plt.close(figure)

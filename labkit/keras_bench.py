@@ -1,0 +1,83 @@
+"""What `labkit bench` measures in Keras: this project's loop, and stock `model.fit`."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from labkit.batches import LOG_EVERY, epoch_order
+from labkit.data import ImageSet
+from labkit.keras_networks import build
+from labkit.keras_training import compile_training
+from labkit.quiet_tensorflow import keras, tf
+from labkit.runs import BATCH_SIZE
+
+MATRIX = 2048
+
+
+def network_of(name: str) -> Any:
+    """Build one of the bench's networks; `leaky` is the baseline with Leaky ReLU."""
+    return build("baseline", "leaky_relu", seed=1) if name == "leaky" else build(name, "relu", seed=1)
+
+
+def fast_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
+    """Return a function that trains for so many batches with the loop of `keras_training.fit`, in seconds."""
+    network = network_of(name)
+    optimizer = keras.optimizers.SGD(0.01)
+    optimizer.build(network.trainable_variables)
+    train_chunk = compile_training(network, optimizer, data, BATCH_SIZE)
+    order = epoch_order(len(data.train_images), 1, 1)[: batches * BATCH_SIZE]
+
+    def measure() -> float:
+        start = time.perf_counter()
+        for first in range(0, batches, LOG_EVERY):
+            losses, correct = train_chunk(tf.constant(order[first * BATCH_SIZE : (first + LOG_EVERY) * BATCH_SIZE]))
+            losses.numpy(), int(correct)
+        return time.perf_counter() - start
+
+    return measure
+
+
+def stock_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
+    """Return a function that trains for so many batches with `model.fit` on arrays, in seconds."""
+    network = network_of(name)
+    network.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    images = data.train_images[: batches * BATCH_SIZE, ..., np.newaxis].astype(np.float32) / 255
+    labels = data.train_labels[: batches * BATCH_SIZE].astype(np.int32)
+
+    def measure() -> float:
+        start = time.perf_counter()
+        network.fit(images, labels, batch_size=BATCH_SIZE, epochs=1, verbose=0)
+        return time.perf_counter() - start
+
+    return measure
+
+
+def flops_of_batch(name: str) -> int:
+    """Return the floating-point operations of one training step with a full batch, from the layers' shapes.
+
+    Convolutions and dense layers count: two operations a weight used; forward, gradient of the weights and
+    gradient of the input, which the first layer does not need.
+    """
+    forward = []
+    for layer in network_of(name).layers:
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
+            positions = math.prod(layer.output.shape[1:-1])
+            forward.append(2 * positions * math.prod(layer.kernel.shape) * BATCH_SIZE)
+    return int(3 * sum(forward) - forward[0])
+
+
+def matmul_rate() -> float:
+    """Return the operations a second of a large float32 matrix product: what the device attains at best."""
+    matrix = tf.ones((MATRIX, MATRIX))
+    tf.matmul(matrix, matrix).numpy()
+    start = time.perf_counter()
+    tf.reduce_sum(tf.matmul(matrix, matrix)).numpy()
+    return 2 * MATRIX**3 / (time.perf_counter() - start)
+
+
+def timer(loop: str, name: str, data: ImageSet, batches: int) -> Callable[[], float]:
+    """Return the function that measures one of the loops: `labkit` or `model.fit`."""
+    return fast_timer(name, data, batches) if loop == "labkit" else stock_timer(name, data, batches)

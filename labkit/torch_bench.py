@@ -1,0 +1,132 @@
+"""What `labkit bench` measures in PyTorch: this project's loop, and the DataLoader loop that most people write."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+
+from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
+from labkit.runs import BATCH_SIZE
+from labkit.torch_networks import NETWORKS
+from labkit.torch_training import fit, pick_device, set_seed
+
+MATRIX = 2048
+WARM_UP_BATCHES = 5
+
+
+class LikeTorchvision(Dataset[tuple[torch.Tensor, int]]):
+    """`torchvision.datasets.MNIST` over images that are in memory already: a PIL image and its transforms, one by one.
+
+    Parameters
+    ----------
+    data : ImageSet
+        Its training images are used.
+    """
+
+    def __init__(self, data: ImageSet) -> None:
+        from torchvision import transforms
+
+        self.images = torch.as_tensor(data.train_images)
+        self.labels = torch.as_tensor(data.train_labels).long()
+        normalize = transforms.Normalize((PIXEL_MEAN,), (PIXEL_STD,))
+        self.transform = transforms.Compose([transforms.ToTensor(), normalize])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        from PIL import Image
+
+        image = Image.fromarray(self.images[index].numpy())
+        return self.transform(image), int(self.labels[index])
+
+
+def fast_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
+    """Return a function that trains for so many batches with `torch_training.fit` and returns the seconds."""
+    network = NETWORKS[name]()
+    part = replace(
+        data.first(batches * BATCH_SIZE), test_images=data.test_images[:1000], test_labels=data.test_labels[:1000]
+    )
+
+    def measure() -> float:
+        history = fit(network, part, epochs=1, learning_rate=0.01, momentum=0.5, progress=False)
+        return history.epochs[0].seconds
+
+    return measure
+
+
+def loader_timer(name: str, data: ImageSet, batches: int, workers: int) -> Callable[[], float]:
+    """Return a function that trains for so many batches with a DataLoader and returns the seconds.
+
+    The loop is that of PyTorch's MNIST example. Unless a whole epoch is measured, the clock starts after the
+    first batches, so that starting the workers does not count.
+    """
+    device = pick_device()
+    torch.manual_seed(1)
+    network = NETWORKS[name]().to(device)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.5)
+    loader = DataLoader(LikeTorchvision(data), batch_size=BATCH_SIZE, shuffle=True, num_workers=workers)
+    skipped = WARM_UP_BATCHES if batches + WARM_UP_BATCHES <= len(loader) else 0
+
+    def measure() -> float:
+        network.train()
+        start = time.perf_counter()
+        for index, (images, labels) in enumerate(loader):
+            if index == skipped:
+                _wait(device)
+                start = time.perf_counter() if skipped else start
+            images, labels = images.to(device), labels.to(device)
+            optimizer.zero_grad()
+            loss = F.nll_loss(network(images), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            if index % 100 == 0:
+                loss.item()
+            if index + 1 == skipped + batches:
+                break
+        _wait(device)
+        return time.perf_counter() - start
+
+    return measure
+
+
+def flops_of_batch(name: str) -> int:
+    """Return the floating-point operations of one training step with a full batch: convolutions and matrix products."""
+    network = NETWORKS[name]()
+    labels = torch.zeros(BATCH_SIZE, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter:
+        F.nll_loss(network(torch.zeros(BATCH_SIZE, 1, 28, 28)), labels).backward()  # type: ignore[no-untyped-call]
+    return int(counter.get_total_flops())
+
+
+def matmul_rate() -> float:
+    """Return the operations a second of a large float32 matrix product: what the device attains at best."""
+    device = pick_device()
+    matrix = torch.ones(MATRIX, MATRIX, device=device)
+    matrix @ matrix
+    _wait(device)
+    start = time.perf_counter()
+    matrix @ matrix
+    _wait(device)
+    return 2 * MATRIX**3 / (time.perf_counter() - start)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def timer(loop: str, name: str, data: ImageSet, batches: int) -> Callable[[], float]:
+    """Return the function that measures one of the loops: `labkit`, `DataLoader, 0 workers` or `..., 2 workers`."""
+    set_seed(1)
+    if loop == "labkit":
+        return fast_timer(name, data, batches)
+    # what a user has who asks for nothing
+    torch.use_deterministic_algorithms(False)
+    return loader_timer(name, data, batches, workers=int(loop.split()[1]))

@@ -1,0 +1,69 @@
+"""The benchmark: its table, its checks, and one small run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labkit.bench import LOOPS, NETWORKS, bench_table, run_bench, write_bench
+from labkit.cli import main
+from labkit.errors import LabError
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, Any]:
+    return run_bench(["lenet-dropout"], repeats=2, batches=2)
+
+
+def test_every_loop_of_the_network_is_measured(measured: dict[str, Any]) -> None:
+    rows = measured["rows"]
+    assert [row["loop"] for row in rows] == list(LOOPS["torch"])
+    assert rows[0]["ratio"] == 1
+    for row in rows:
+        assert 0 < row["fastest"] <= row["seconds"] <= row["slowest"]
+        assert row["images_per_second"] == pytest.approx(60_000 / row["seconds"])
+        assert 0 < row["arithmetic_share"] < 1
+        assert row["memory"] > 50
+
+
+def test_it_says_what_was_done(measured: dict[str, Any]) -> None:
+    table = bench_table(measured)
+    assert "2 x 2 batches of 128" in table
+    assert "warm-up excluded" in table
+    assert measured["device"] in table
+
+
+def test_json_and_plot_are_written(measured: dict[str, Any], tmp_path: Path) -> None:
+    write_bench(measured, tmp_path / "new")
+    assert json.loads((tmp_path / "new" / "bench.json").read_text()) == measured
+    assert (tmp_path / "new" / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"networks": ["lenet"]}, "did you mean 'lenet-dropout'"),
+        ({"batches": 470}, "valid are 1 to 469"),
+        ({"repeats": 0}, "repeats is 0"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(LabError, match=message):
+        run_bench(**arguments)
+
+
+def test_the_command_refuses_an_unknown_network(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", "--networks", "deepbn"])
+    assert stopped.value.code == 2
+    assert "did you mean 'deep-bn'" in capsys.readouterr().err
+
+
+def test_operations_of_a_batch_are_those_of_the_layers() -> None:
+    """lenet-dropout, by hand: the first convolution needs no gradient of its input."""
+    torch_bench = pytest.importorskip("labkit.torch_bench")
+    convolution_1 = 2 * 24 * 24 * 10 * 25
+    rest = 2 * (8 * 8 * 20 * 250 + 320 * 50 + 50 * 10)
+    assert torch_bench.flops_of_batch("lenet-dropout") == 128 * (2 * convolution_1 + 3 * rest)
+    assert set(NETWORKS.values()) == set(LOOPS)

@@ -1,0 +1,123 @@
+"""Notebooks that fail, hang or die inside a report, and a report that is killed itself."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_notebooks import write_notebook
+
+from labkit import cli, report
+
+# `labkit ...` over the notebooks of another folder, in a process of its own
+LABKIT_OVER = """
+import sys
+from pathlib import Path
+from labkit import cli, report
+report.notebooks_dir = lambda: Path(sys.argv[1])
+cli.main(sys.argv[2:])
+"""
+
+
+def test_the_rest_runs_when_notebooks_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    books, out = tmp_path / "notebooks", tmp_path / "out"
+    write_notebook(
+        books, "01_raises", "print('before the error')", "raise ValueError('all wrong\\nand more')", "print(9)"
+    )
+    write_notebook(books, "02_dies", "print('before the death')", "import os\nos.kill(os.getpid(), 9)", "print(9)")
+    write_notebook(books, "03_never_ends", "print('before the hang')", "while True:\n    pass", "print(9)")
+    write_notebook(books, "04_is_fine", "print('all is well')")
+    monkeypatch.setattr(report, "notebooks_dir", lambda: books)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["report", "--profile", "quick", "--out", str(out), "--time-limit", "6"])
+    assert caught.value.code == 1
+
+    problems = {
+        "01_raises": "code cell 3: ValueError: all wrong",
+        "02_dies": "code cell 3: the kernel died",
+        "03_never_ends": "code cell 3: did not end within 6 s",
+    }
+    lines = [line.split(maxsplit=4) for line in capsys.readouterr().out.splitlines()[1:-1]]
+    assert [(line[0], line[1], *line[4:]) for line in lines] == [
+        *(("failed", name, problem) for name, problem in problems.items()),
+        ("done", "04_is_fine"),
+    ]
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert {n["notebook"]: n["problem"] for n in results["notebooks"]} == problems | {"04_is_fine": ""}
+    index = (out / "index.html").read_text(encoding="utf-8")
+    for name, partial in (("01_raises", "error"), ("02_dies", "death"), ("03_never_ends", "hang")):
+        assert f"failed, {problems[name]}" in index
+        for ending in (".ipynb", ".html"):
+            page = (out / f"{name}{ending}").read_text(encoding="utf-8")
+            assert f"before the {partial}" in page
+            assert name == "01_raises" or "This run failed" in page
+    assert "done in" in index
+    assert "all is well" in (out / "04_is_fine.html").read_text(encoding="utf-8")
+
+
+def test_killed_report_goes_on_where_it_was_cut(tmp_path: Path) -> None:
+    books, out, go = tmp_path / "notebooks", tmp_path / "out", tmp_path / "go"
+    count = "from pathlib import Path\nwith Path('runs.txt').open('a') as f:\n    f.write('{} ')"
+    note = "import os, time\nPath('pid').write_text(str(os.getpid()))\n"
+    wait = note + f"while not Path({str(go)!r}).exists():\n    time.sleep(0.1)"
+    write_notebook(books, "01_first", count.format(1), "print('first')")
+    write_notebook(books, "02_second", count.format(2), wait, "print('second')")
+    arguments = ["report", "--profile", "quick", "--out", str(out), "--resume"]
+    command = [sys.executable, "-c", LABKIT_OVER, str(books), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        end = time.monotonic() + 300
+        while not (out / "pid").exists() or not (out / "pid").read_text():
+            assert child.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        child.send_signal(signal.SIGKILL)
+    kernel = int((out / "pid").read_text())
+    try:
+        while time.monotonic() < end and _alive(kernel):
+            time.sleep(0.1)  # the kernel notices that its parent is gone
+        assert not _alive(kernel)
+    finally:
+        go.touch()
+
+    def again(*more: str) -> dict[str, str]:
+        answer = subprocess.run([*command, *more], capture_output=True, text=True, check=True)
+        return {line.split()[1]: line.split()[0] for line in answer.stdout.splitlines()[1:-1]}
+
+    assert again() == {"01_first": "skipped", "02_second": "done"}
+    assert (out / "runs.txt").read_text() == "1 2 2 "
+    assert "done by an earlier call" in (out / "index.html").read_text(encoding="utf-8")
+    assert again("-p", "seed", "2") == {"01_first": "done", "02_second": "done"}
+    write_notebook(books, "02_second", "print('another second')")
+    assert again("-p", "seed", "2") == {"01_first": "skipped", "02_second": "done"}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")  # where nobody collects orphans, a dead one stays as a zombie
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["-p", "sed", "3"], "unknown parameter 'sed': valid are seed, profile; did you mean 'seed'?"),
+        (["-r", "seed", "3"], "parameter seed is '3' (str): valid is a whole number"),
+    ],
+)
+def test_plain_papermill_is_stopped(given: list[str], said: str, tmp_path: Path) -> None:
+    bench = "from labkit.lab import Lab\nlab = Lab('01_tiny', seed=seed, profile=profile)"
+    write_notebook(tmp_path, "01_tiny", bench, "open('went on', 'w')")
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "01_tiny.ipynb", "out.ipynb", *given]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert f"LabError: {said}" in answer.stderr
+    assert not (tmp_path / "went on").exists()

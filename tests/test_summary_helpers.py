@@ -1,0 +1,184 @@
+"""The helpers of the summary notebook: mistakes, deviations, claims, and any subset of the ten runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from labkit import summary
+from labkit.claims import CLAIMS
+from labkit.errors import LabError
+from labkit.history import Epoch, Evaluation, History
+from labkit.mistakes import (
+    caption,
+    confident_mistakes,
+    confused_pairs,
+    confusion_counts,
+    least_sure,
+    right_in_one_only,
+    times_wrong,
+)
+from labkit.profiles import Plan
+from labkit.results import make_record, save_record
+from labkit.runs import runs
+from labkit.summary import (
+    Results,
+    claim_verdict,
+    claims_table,
+    collect,
+    cost_table,
+    deviation_table,
+    standard_error,
+)
+from labkit.summary_plots import plot_all_curves, plot_cost, plot_times_wrong
+
+LABELS = np.arange(10_000, dtype=np.uint8) % 10
+
+
+def probabilities_with(wrong: int) -> NDArray[np.float32]:
+    """Return probabilities that take the first `wrong` images for the next class, less surely with each image."""
+    predicted = LABELS.copy()
+    predicted[:wrong] = (LABELS[:wrong] + 1) % 10
+    sure = np.full(10_000, 0.99)
+    sure[:wrong] = np.linspace(0.9, 0.5, wrong)
+    probabilities = np.repeat(((1 - sure) / 9)[:, None], 10, axis=1).astype(np.float32)
+    probabilities[np.arange(10_000), predicted] = sure
+    return probabilities
+
+
+def save_run(out: Path, run_id: str, wrong: int, profile: str = "quick", with_probabilities: bool = True) -> None:
+    probabilities = probabilities_with(wrong)
+    history = History([Epoch(number, 0.2, 0.9, 0.1, 0.95, 3.0) for number in (1, 2)])
+    test = Evaluation(0.1, 10_000 - wrong, 10_000, probabilities)
+    record = make_record(run_id, Plan(profile, 15_000, 2), 1, (21_840, 21_840), test, history, "0", device="a CPU")
+    save_record(record, out, probabilities if with_probabilities else None)
+
+
+@pytest.fixture(autouse=True)
+def no_shipped_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Keep the shipped reference run out: what it holds must not decide these tests."""
+    folder = tmp_path / "reference"
+    monkeypatch.setattr(summary, "reference_dir", lambda: folder)
+    monkeypatch.setattr(summary, "reference_records", dict)
+    return folder
+
+
+def test_confusion_counts_have_true_classes_in_rows() -> None:
+    labels = np.array([0, 0, 1, 2, 2], np.uint8)
+    predictions = np.array([0, 1, 1, 0, 0], np.uint8)
+    counts = confusion_counts(labels, predictions, 3)
+    assert counts.tolist() == [[1, 1, 0], [0, 1, 0], [2, 0, 0]]
+    assert confused_pairs(counts) == [(2, 0, 2), (0, 1, 1)]
+
+
+def test_confident_mistakes_and_least_sure_are_ordered_by_probability() -> None:
+    labels = np.array([0, 0, 1, 1], np.uint8)
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2], [0.45, 0.55]], np.float32)
+    assert confident_mistakes(probabilities, labels).tolist() == [2, 1]
+    assert least_sure(probabilities).tolist() == [3, 1, 2, 0]
+
+
+def test_times_wrong_and_right_in_one_only_count_images() -> None:
+    few, many = probabilities_with(3), probabilities_with(8)
+    assert np.bincount(times_wrong([few, many], LABELS)).tolist() == [9_992, 5, 3]
+    assert right_in_one_only(few, many, LABELS) == (5, 0)
+    assert right_in_one_only(many, few, LABELS) == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.5, "4 as 9, 50.0%"), (0.99949, "4 as 9, > 99.9%"), (1.0, "4 as 9, > 99.9%")]
+)
+def test_caption_never_claims_certainty(share: float, expected: str) -> None:
+    probabilities = np.full(10, (1 - share) / 9, np.float32)
+    probabilities[9] = share
+    assert caption(4, probabilities) == expected
+
+
+def test_standard_error_is_binomial() -> None:
+    assert standard_error(9_900) == pytest.approx((10_000 * 0.99 * 0.01) ** 0.5)
+    assert standard_error(10_000) == 0
+
+
+@pytest.mark.parametrize("run_ids", [["torch-baseline-5"], ["keras-baseline-20", "torch-deep-bn-20"], list(runs())])
+def test_the_summary_works_with_any_subset_of_the_runs(tmp_path: Path, run_ids: list[str]) -> None:
+    for number, run_id in enumerate(run_ids):
+        save_run(tmp_path, run_id, 100 + number)
+    save_run(tmp_path, "an-experiment", 50)
+    results = collect(tmp_path, LABELS)
+    assert list(results.records) == list(results.probabilities) == run_ids
+    assert not results.is_reference
+    assert results.label == "this run (quick)"
+    assert list(results.beyond) == ["an-experiment"]
+    table = deviation_table(results)
+    assert list(table.index) == list(runs())
+    assert table.loc[run_ids[0], "scale"] == "15,000 images, 2 epochs (quick)"
+    assert (table["scale"] == "not run").sum() == 10 - len(run_ids)
+    assert list(cost_table(results.records).index) == run_ids
+    assert claims_table(results).count("\n") == len(CLAIMS) + 1
+    verdicts = [claim_verdict(claim, results) for claim in CLAIMS]
+    assert ("not run" in verdicts) == (len(run_ids) < 10)
+    plot_all_curves(results.records, results.label)
+    plot_cost(results.records, results.label)
+    plot_times_wrong(times_wrong(results.probabilities.values(), LABELS), len(run_ids), results.label)
+
+
+def test_a_deviation_is_given_in_images_and_standard_errors(tmp_path: Path) -> None:
+    published = runs()["torch-baseline-20"].published.correct
+    save_run(tmp_path, "torch-baseline-20", 10_000 - published + 20, "full")
+    results = collect(tmp_path, LABELS)
+    assert results.label == "this run"
+    # each of the two has a standard error of about 12.5 images, their difference of about 17.7
+    assert deviation_table(results).loc["torch-baseline-20", "this run − published"] == "-20 (-1.1)"
+
+
+def test_a_claim_is_compared_image_by_image(tmp_path: Path) -> None:
+    save_run(tmp_path, "torch-baseline-5", 300)
+    save_run(tmp_path, "torch-baseline-20", 200)
+    results = collect(tmp_path, LABELS)
+    assert "published +189, this run (quick) +100 ± 10" in claims_table(results)
+    assert claim_verdict(CLAIMS[0], results) == (
+        "1 of 1 differences point the way of the report, 1 of them by more than 2 standard errors"
+    )
+
+
+def test_without_results_the_reference_run_is_taken_and_named(
+    tmp_path: Path, no_shipped_reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_run(no_shipped_reference, "torch-baseline-5", 300, "full")
+    text = (no_shipped_reference / "results" / "torch-baseline-5.json").read_text(encoding="utf-8")
+    shipped: dict[str, dict[str, Any]] = {"torch-baseline-5": json.loads(text)}
+    monkeypatch.setattr(summary, "reference_records", lambda: shipped)
+    results = collect(tmp_path / "empty", LABELS)
+    assert results.is_reference
+    assert results.label == "reference"
+    assert "shipped reference run" in str(results)
+    assert list(deviation_table(results).columns) == ["published", "reference", "reference − published", "scale"]
+
+
+def test_nothing_to_summarise_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="run another notebook first"):
+        collect(tmp_path, LABELS)
+    save_run(tmp_path, "torch-baseline-5", 300, with_probabilities=False)
+    with pytest.raises(LabError, match="no per-image probabilities"):
+        collect(tmp_path, LABELS)
+
+
+def test_a_run_without_probabilities_has_no_standard_error(tmp_path: Path) -> None:
+    save_run(tmp_path, "torch-baseline-5", 300, with_probabilities=False)
+    save_run(tmp_path, "torch-baseline-20", 200)
+    results: Results = collect(tmp_path, LABELS)
+    assert list(results.probabilities) == ["torch-baseline-20"]
+    assert "this run (quick) +100<br>" in claims_table(results)
+    assert claim_verdict(CLAIMS[0], results).startswith("1 of 1 differences point the way of the report, 0 of them")
+
+
+def test_the_summary_needs_no_framework() -> None:
+    imports = "import labkit.lab, labkit.summary, labkit.summary_plots, labkit.mistakes, sys; "
+    found = "print([name for name in ('torch', 'tensorflow', 'keras') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", imports + found], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

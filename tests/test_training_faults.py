@@ -1,0 +1,173 @@
+"""Training that goes wrong: a loss that is no number, full memory, Ctrl-C."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training_child import CHILD, run_cli, saved_epochs, summary, train, training_module, wait_for
+
+from labkit import cli, profiles, results
+from labkit.errors import LabError
+from labkit.history import Evaluation
+from labkit.quiet_tensorflow import tf
+
+FRAMEWORKS = ("torch", "keras")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_loss_that_is_not_finite(framework: str) -> None:
+    with pytest.raises(LabError) as caught:
+        train(framework, None, images=400, learning_rate=1e30)
+    line = r"the loss is (nan|inf) in epoch 1, batch \d+: training stopped; a smaller learning_rate usually helps"
+    assert re.fullmatch(line, str(caught.value))
+
+
+def test_learning_rate_of_a_million() -> None:
+    with pytest.raises(LabError, match=r"is (nan|inf) (in|after) epoch \d"):
+        train("torch", None, images=400, learning_rate=1e6)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_last_good_state_is_kept(framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last step of epoch 2 ruins the weights: only the test shows it, and no state of it is saved."""
+    training = training_module(framework)
+    calls: list[int] = []
+    evaluate = training.evaluate
+
+    def ruined_in_epoch_2(*arguments: Any, **options: Any) -> Evaluation:
+        calls.append(1)
+        result = evaluate(*arguments, **options)
+        return result if len(calls) == 1 else Evaluation(float("nan"), 0, result.total, result.probabilities)
+
+    monkeypatch.setattr(training, "evaluate", ruined_in_epoch_2)
+    with pytest.raises(LabError) as caught:
+        train(framework, tmp_path, images=320)
+    assert str(caught.value) == (
+        "the test loss is nan after epoch 2: training stopped; a smaller learning_rate usually helps; "
+        "the state after epoch 1 is kept"
+    )
+    assert saved_epochs(tmp_path) == ["epoch-001.safetensors"]
+
+
+def out_of_memory_errors() -> list[tuple[str, Exception]]:
+    """Return what the frameworks raise on a GPU, on a Mac and on a CPU."""
+    return [
+        ("torch", torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB")),
+        ("torch", RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)")),
+        ("torch", RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory")),
+        ("keras", tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")),
+    ]
+
+
+@pytest.mark.parametrize(("framework", "error"), out_of_memory_errors())
+def test_out_of_memory(framework: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(training_module(framework), "require_finite", fail)
+    with pytest.raises(LabError) as caught:
+        train(framework, None, images=320)
+    batch_size = 16 if framework == "torch" else 4
+    assert str(caught.value) == (
+        f"the device ran out of memory with batch_size {batch_size}: lower batch_size, or end what else uses its memory"
+    )
+
+
+def test_another_runtime_error_is_not_called_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(training_module("torch"), "require_finite", fail)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        train("torch", None, images=320)
+
+
+def interrupt_in_epoch(framework: str, epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Ctrl-C come in the middle of an epoch."""
+
+    def interrupt(_: Any, current: int, __: int) -> None:
+        if current == epoch:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_module(framework), "require_finite", interrupt)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_interrupt_goes_back_to_the_end_of_an_epoch(
+    framework: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patched:
+        interrupt_in_epoch(framework, 3, patched)
+        interrupted = summary(framework, *train(framework, None))
+    assert "interrupted: 2 of 4 epochs are finished and kept\n" in capsys.readouterr().out
+    assert interrupted == summary(framework, *train(framework, None, epochs=2))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_interrupt_in_the_first_epoch_keeps_nothing(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_in_epoch(framework, 1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(framework, None)
+
+
+# `labkit train` on 2,000 images, which waits in the middle of epoch 3 to be interrupted
+TRAIN = """
+import sys
+from pathlib import Path
+from labkit import cli, profiles, torch_training
+from training_child import pause_in_epoch
+profiles.QUICK_TRAIN_IMAGES = 2000
+pause_in_epoch(torch_training, 3, Path(sys.argv[1]))
+cli.main(sys.argv[2:])
+"""
+
+
+def test_ctrl_c_saves_what_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marker = tmp_path / "in-epoch-3"
+    train_command = ["train", "torch-baseline-5", "--profile", "quick", "--epochs", "5", "--out", str(tmp_path)]
+    command = [sys.executable, "-c", TRAIN, str(marker), *train_command]
+    with subprocess.Popen(
+        command, cwd=CHILD.parent, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        wait_for(marker, child)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate()
+    assert child.returncode == 130
+    assert err == ""
+    (model,) = (tmp_path / "models").iterdir()
+    assert out.splitlines()[1] == "interrupted: 2 of 5 epochs are finished and kept"
+    assert out.splitlines()[3:] == [
+        f"saved {model}",
+        "2 of 5 epochs are in it: `labkit train torch-baseline-5 --resume` goes on",
+    ]
+    record = json.loads((tmp_path / "results" / "torch-baseline-5.json").read_text(encoding="utf-8"))
+    assert (record["epochs"], record["planned_epochs"], len(record["history"])) == (2, 5, 2)
+    (row,) = results.results_table({record["run"]: record}, [record["run"]])["this run was"]
+    assert row == "2,000 images, 2 epochs (quick), interrupted: 5 were planned"
+
+    assert run_cli("test", str(model), "--json") == 0
+    tested = json.loads(capsys.readouterr().out)
+    assert tested["correct"] == record["test"]["correct"]
+    monkeypatch.setattr(profiles, "QUICK_TRAIN_IMAGES", 2000)
+    assert run_cli(*train_command[:-3], "3", *train_command[-2:], "--resume") == 0
+    assert "going on after epoch 2\n" in capsys.readouterr().out
+
+
+def test_ctrl_c_before_anything_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(profiles, "QUICK_TRAIN_IMAGES", 500)
+    interrupt_in_epoch("torch", 1, monkeypatch)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["train", "torch-baseline-5", "--profile", "quick", "--out", str(tmp_path)])
+    assert caught.value.code == 130
+    assert capsys.readouterr().err == "labkit: interrupted\n"
+    assert not list((tmp_path / "models").iterdir())

@@ -1,0 +1,127 @@
+"""The PyTorch twin: with the weights of the Keras baseline it predicts what Keras predicts."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from labkit.errors import LabError
+from labkit.paths import reference_dir
+from labkit.runs import find_run
+from labkit.weight_transfer import KerasLayer, keras_probabilities, read_keras_layers, state_arrays, torch_arrays
+
+LARGEST_DIFFERENCE = 1e-5  # in probability, over 10,000 images and ten classes
+
+# Processes of their own: no test process holds both frameworks.
+SAVE_KERAS = """
+import sys
+from labkit.keras_models import save_model
+from labkit.keras_networks import build
+from labkit.quiet_tensorflow import keras
+import numpy as np
+
+network = build("baseline", "relu", seed=3)
+random = np.random.default_rng(3)
+# away from the initial values: every array must matter, the moving statistics too
+network.set_weights([w + random.uniform(0.05, 0.3, w.shape).astype("float32") * (w.ndim == 1)
+                     for w in network.get_weights()])
+save_model(network, sys.argv[1])
+"""
+
+PREDICT_WITH_TORCH = """
+import sys
+import numpy as np
+import torch
+from labkit.data import load_mnist
+from labkit.torch_networks import build
+from labkit.torch_training import evaluate
+from labkit.weight_transfer import read_keras_layers, state_arrays
+
+twin = build("keras-twin", "relu")
+names = [name for name, module in twin.named_children() if list(module.parameters())]
+arrays = state_arrays(read_keras_layers(sys.argv[1]), names)
+twin.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+data = load_mnist()
+assert "tensorflow" not in sys.modules
+np.save(sys.argv[2], evaluate(twin, data.test_images, data.test_labels, mean=0, std=1).probabilities)
+"""
+
+
+def in_own_process(code: str, *arguments: Path) -> None:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def torch_probabilities(model: Path, folder: Path) -> NDArray[np.float32]:
+    in_own_process(PREDICT_WITH_TORCH, model, folder / "torch.npy")
+    probabilities: NDArray[np.float32] = np.load(folder / "torch.npy")
+    return probabilities
+
+
+@pytest.fixture(scope="module")
+def perturbed_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("twin") / "perturbed.keras"
+    in_own_process(SAVE_KERAS, path)
+    return path
+
+
+def test_twin_predicts_what_the_reference_model_predicts(tmp_path: Path) -> None:
+    model = reference_dir() / "models" / find_run("keras-baseline-20").model_file
+    keras, torch = keras_probabilities(model), torch_probabilities(model, tmp_path)
+    assert keras.shape == torch.shape == (10_000, 10)
+    assert np.abs(keras - torch).max() < LARGEST_DIFFERENCE
+    assert (keras.argmax(axis=1) == torch.argmax(axis=1)).all()
+
+
+def test_twin_agrees_where_no_weight_has_its_initial_value(perturbed_model: Path, tmp_path: Path) -> None:
+    keras, torch = keras_probabilities(perturbed_model), torch_probabilities(perturbed_model, tmp_path)
+    assert keras.std(axis=0).max() > 0.01  # the images are told apart: the comparison is not of constants
+    assert np.abs(keras - torch).max() < LARGEST_DIFFERENCE
+
+
+def test_layers_come_in_the_order_of_the_network(perturbed_model: Path) -> None:
+    layers = read_keras_layers(perturbed_model)
+    dense = ["Dense", "BatchNormalization"]
+    assert [layer.kind for layer in layers] == ["Conv2D", "BatchNormalization"] * 2 + dense * 3 + ["Dense"]
+    assert [layer.arrays[0].shape for layer in layers if layer.kind == "Conv2D"] == [(3, 3, 1, 64), (3, 3, 64, 64)]
+    assert sum(array.size for layer in layers for array in layer.arrays) == find_run("keras-baseline-20").params
+
+
+def test_kernels_change_their_layout() -> None:
+    kernel = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
+    weight = torch_arrays(KerasLayer("Conv2D", (kernel, np.zeros(5, np.float32))))["weight"]
+    assert weight.shape == (5, 4, 2, 3)
+    assert weight[4, 1, 0, 2] == kernel[0, 2, 1, 4]
+    matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
+    weight = torch_arrays(KerasLayer("Dense", (matrix, np.zeros(3, np.float32))))["weight"]
+    assert weight.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_mistakes_are_told_in_one_line(perturbed_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="no such model file"):
+        read_keras_layers(tmp_path / "missing.keras")
+    with pytest.raises(LabError, match="no such model file"):
+        keras_probabilities(tmp_path / "missing.keras")
+    with pytest.raises(LabError, match="2 module names for 11 Keras layers"):
+        state_arrays(read_keras_layers(perturbed_model), ["conv1", "bn1"])
+    with pytest.raises(LabError, match="layer Embedding: valid are"):
+        torch_arrays(KerasLayer("Embedding", ()))
+
+
+def test_a_network_that_is_not_sequential_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "functional.keras"
+    content: dict[str, Any] = {"class_name": "Functional", "config": {}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(content))
+        archive.writestr("model.weights.h5", b"")
+    with pytest.raises(LabError, match="a Functional network; valid is a Sequential one"):
+        read_keras_layers(path)
