@@ -40,7 +40,9 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     notebook = nbformat.read(executed, as_version=4)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     _drop_live_widgets(notebook)
-    exporter = HTMLExporter(template_name="basic", embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True)
+    exporter = HTMLExporter(
+        template_name="basic", embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )
     body, _ = exporter.from_notebook_node(notebook)
     # A table wider than a phone scrolls: a keyboard must reach it
     body = body.replace('<div class="output_html', '<div tabindex="0" class="output_html')

@@ -65,7 +65,9 @@ def _notebook(name: str) -> nbformat.NotebookNode:
     code = "import numpy as np  # a comment\nfor n in range(3):\n    print(f'{n}', 'text', None, 1.5)"
     return nbformat.v4.new_notebook(
         cells=[
-            nbformat.v4.new_markdown_cell(f"# {name}\n\nThe loss is $-\\log p_y$; over $n$ images\n\n$$\\frac{{1}}{{n}}$$"),
+            nbformat.v4.new_markdown_cell(
+                f"# {name}\n\nThe loss is $-\\log p_y$; over $n$ images\n\n$$\\frac{{1}}{{n}}$$"
+            ),
             nbformat.v4.new_markdown_cell("## Set-up\n\nText with `code`."),
             nbformat.v4.new_code_cell(code, outputs=outputs),
         ]
@@ -133,7 +135,7 @@ def test_the_browser_makes_the_same_image_as_python(
 ) -> None:
     open_pad(page, serve(site[0]))
     random = np.random.default_rng(0)
-    inks = [image for image in load_mnist().test_images[:20]]
+    inks = list(load_mnist().test_images[:20])
     for _ in range(20):
         height, width = random.integers(1, 90, 2)
         inks.append(random.integers(0, 256, (height, width)).astype(np.uint8) * (random.random((height, width)) < 0.2))
