@@ -18,7 +18,7 @@ STATIC = PACKAGE / "static"
 DIGITS = tuple("0123456789")
 
 
-class DrawWidget(anywidget.AnyWidget):  # type: ignore[misc]
+class DrawWidget(anywidget.AnyWidget):
     """A canvas for a digit, and beside it what a network makes of the drawing.
 
     Parameters

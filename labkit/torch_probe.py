@@ -26,7 +26,8 @@ def layer_outputs(network: nn.Module) -> Iterator[dict[str, Tensor]]:
         def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
             outputs[name] = output
 
-        return layers[name].register_forward_hook(hook)
+        handle: torch.utils.hooks.RemovableHandle = layers[name].register_forward_hook(hook)
+        return handle
 
     layers = {
         name: module

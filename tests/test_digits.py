@@ -32,7 +32,8 @@ def photo(image: Bytes, side: int = 300, top: int = 40, left: int = 60, noise: f
     rows, columns = np.mgrid[0:480, 0:640]
     light = 205 + 35 * np.sin(columns / 300) - 35 * rows / 480
     shot = light * (1 - 0.8 * ink) + random.normal(0, noise, ink.shape)
-    return np.clip(shot, 0, 255).astype(np.uint8)
+    clipped: Bytes = np.clip(shot, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def difference(one: Bytes, other: Bytes) -> float:

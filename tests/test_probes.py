@@ -9,7 +9,7 @@ import pytest
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.draw import DrawWidget, draw, grey_maps
 from labkit.errors import LabError
-from labkit.probes import Probe, load_probe
+from labkit.probes import Bytes, Floats, Probe, load_probe
 
 STROKE_TO_PICTURE_S = 0.1
 
@@ -94,9 +94,9 @@ def test_a_stroke_is_answered_in_time(kind: str, torch_file: Path, keras_file: P
     assert np.median(taken) < STROKE_TO_PICTURE_S
 
 
-def constant(image: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # type: ignore[type-arg]
+def constant(image: Bytes) -> tuple[Floats, dict[str, Floats]]:
     """Answer every image with its mean, as a probe with one layer."""
-    return np.full(10, 0.1, np.float32), {"layer": np.float32([[[image.mean(), 0, 1]]])}
+    return np.full(10, 0.1, np.float32), {"layer": np.array([[[image.mean(), 0, 1]]], np.float32)}
 
 
 def test_the_widget_answers_a_message_with_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +125,8 @@ def test_networks_of_the_widget_have_names(torch_file: Path, keras_file: Path) -
 
 
 def test_grey_maps_span_all_levels() -> None:
-    assert grey_maps(np.float32([-1, 0, 1])).tolist() == [0, 128, 255]
-    assert grey_maps(np.float32([3, 3])).tolist() == [0, 0]
+    assert grey_maps(np.array([-1, 0, 1], np.float32)).tolist() == [0, 128, 255]
+    assert grey_maps(np.array([3, 3], np.float32)).tolist() == [0, 0]
 
 
 def test_the_onnx_network_gives_pythons_probabilities(torch_file: Path, tmp_path: Path, mnist: ImageSet) -> None:
