@@ -11,6 +11,7 @@ from labkit.import_order import make_import_order_safe
 
 if TYPE_CHECKING:
     from labkit.data import ImageSet as ImageSet
+    from labkit.data import load_idx as load_idx
     from labkit.data import load_mnist as load_mnist
     from labkit.errors import LabError as LabError
     from labkit.history import History as History
@@ -22,6 +23,7 @@ __version__ = "1.0.0"
 
 _HOMES = {
     "ImageSet": "labkit.data",
+    "load_idx": "labkit.data",
     "load_mnist": "labkit.data",
     "LabError": "labkit.errors",
     "History": "labkit.history",

@@ -1,8 +1,13 @@
-"""The command line: list, train, test, report, verify, bench, sweep."""
+"""The command line: list, train, test, predict, export, report, verify, bench, sweep."""
 
+import io
 import json
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -13,18 +18,65 @@ from labkit.errors import LabError
 app = typer.Typer(
     name="labkit",
     help="Train, test and report the networks of the lab series on handwritten digits.",
+    epilog="`labkit COMMAND --help` explains a command; `labkit --install-completion` sets up the Tab key.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 
-Profile = Annotated[str, typer.Option(help="How much is run: quick, full, or auto (full on a GPU, quick without).")]
+
+def _run_ids() -> list[str]:
+    from labkit.runs import runs
+
+    return list(runs())
+
+
+def _notebook_names() -> list[str]:
+    from labkit.paths import notebooks_dir
+
+    return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
+
+
+def _profiles() -> list[str]:
+    from labkit.profiles import PROFILES
+
+    return list(PROFILES)
+
+
+Profile = Annotated[
+    str,
+    typer.Option(
+        help="How much is run: quick, full, or auto (full on a GPU, quick without).", autocompletion=_profiles
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and show no progress bar.")]
+
+
+@contextmanager
+def _hushed(wanted: bool) -> Iterator[None]:
+    """Keep what is printed off stdout, and progress bars off the terminal."""
+    if not wanted:
+        yield
+        return
+    before = os.environ.get("LABKIT_QUIET")
+    os.environ["LABKIT_QUIET"] = "1"
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        os.environ.pop("LABKIT_QUIET")
+        if before is not None:
+            os.environ["LABKIT_QUIET"] = before
 
 
 @app.command("list")
-def list_runs() -> None:
+def list_runs(as_json: Json = False) -> None:
     """List the ten runs of the published report."""
     from labkit.runs import runs
 
+    if as_json:
+        print(json.dumps([asdict(run) for run in runs().values()], indent=1))
+        return
     print(f"{'run':22} {'framework':9} {'network':14} {'activation':10} {'epochs':>6} {'params':>8} {'published':>9}")
     for run in runs().values():
         print(
@@ -35,7 +87,7 @@ def list_runs() -> None:
 
 @app.command()
 def train(
-    run_id: Annotated[str, typer.Argument(help="A run of `labkit list`.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run of `labkit list`.", autocompletion=_run_ids)],
     epochs: Annotated[int | None, typer.Option(help="Epochs, instead of those of the profile.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, instead of the run's own.")] = None,
     profile: Profile = "auto",
@@ -43,6 +95,11 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last finished epoch of a cut-off run.")
     ] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for a TensorBoard event file of the finished run.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train one run of the report; save its model and its history."""
     from labkit.runs import find_run
@@ -50,15 +107,28 @@ def train(
     run = find_run(run_id)
     from labkit.single_run import train_run
 
-    record = train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
+    if tensorboard is not None:
+        from labkit.tensorboard import require_tensorboard
+
+        require_tensorboard()  # told now, not after an hour of training
+    with _hushed(quiet or as_json):
+        record = train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
+    if tensorboard is not None:
+        from labkit.results import history_of
+        from labkit.tensorboard import write_events
+
+        write_events(history_of(record), tensorboard / run.id)
+    if as_json:
+        summary = {k: v for k, v in record.items() if k not in ("history", "batch_losses")}
+        print(json.dumps({**summary, "model": str(out / "models" / run.model_file)}, indent=1))
     if "planned_epochs" in record:
         sys.exit(130)  # stopped with Ctrl-C; what was finished is saved
 
 
 @app.command()
 def test(
-    model_path: Annotated[Path, typer.Argument(help="A .keras or .pth file.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a sentence.")] = False,
+    model_path: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras or .pth file.")],
+    as_json: Json = False,
 ) -> None:
     """Test a saved model on the 10,000 test images."""
     from labkit.archives import model_kind
@@ -75,8 +145,56 @@ def test(
 
 
 @app.command()
+def predict(
+    model_path: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras or .pth file.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Drawings, photos or scans of one digit.")],
+    as_json: Json = False,
+) -> None:
+    """Tell which digit is on a drawing, photo or scan: dark on light or light on dark."""
+    from labkit.archives import model_kind
+    from labkit.digits import read_digit
+
+    model_kind(model_path)  # wrong paths are told before a framework is imported
+    digits = [read_digit(path) for path in images]
+    from labkit.probes import load_probe
+
+    probe = load_probe(model_path)
+    answers = [probe(digit)[0] for digit in digits]
+    if as_json:
+        rows = [
+            {"image": str(path), "class": int(p.argmax()), "probability": float(p.max()), "probabilities": p.tolist()}
+            for path, p in zip(images, answers, strict=True)
+        ]
+        print(json.dumps(rows, indent=1))
+        return
+    for path, probabilities in zip(images, answers, strict=True):
+        print(f"{path}: {probabilities.argmax()} ({100 * probabilities.max():.1f}%)")
+
+
+@app.command()
+def export(
+    model_path: Annotated[Path, typer.Argument(metavar="MODEL", help="A .pth file.")],
+    onnx_path: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx file to write.")],
+) -> None:
+    """Write a PyTorch model as ONNX, for the report's drawing page."""
+    from labkit.archives import model_kind
+
+    model_kind(model_path)
+    from labkit.torch_models import load_model
+    from labkit.torch_onnx import export_onnx
+
+    names = export_onnx(load_model(model_path), onnx_path)
+    print(f"saved {onnx_path}: {', '.join(names)}")
+
+
+@app.command()
 def report(
-    notebooks: Annotated[list[str] | None, typer.Argument(help="Notebooks to run; all of them by default.")] = None,
+    notebooks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NOTEBOOK", help="Notebooks to run; all of them by default.", autocompletion=_notebook_names
+        ),
+    ] = None,
     profile: Profile = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports"),
     parameter: Annotated[
@@ -85,18 +203,29 @@ def report(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip the notebooks that are already done.")] = False,
     time_limit: Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")] = 4 * 3600,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the notebooks and write the report: pages, figures, index.html and results.json."""
+    from labkit.lab import MNIST
     from labkit.profiles import resolve_profile
     from labkit.report import choose_notebooks, parse_parameters, run_report
 
     chosen = choose_notebooks(notebooks or [])
     given = parse_parameters([split_pair(pair) for pair in parameter or []], chosen)
-    print(f"report: {len(chosen)} notebooks, profile {resolve_profile(str(given.get('profile', profile)))}, into {out}")
-    outcomes = run_report(chosen, out, profile, given, resume, time_limit)
-    for outcome in outcomes:
-        print(f"{outcome.status:8} {outcome.notebook:28} {outcome.seconds:7.1f} s  {outcome.problem}".rstrip())
-    print(f"report: {out / 'index.html'}")
+    if given.get("dataset", MNIST) != MNIST:
+        # the notebooks run in the report's folder: a path from here must still be found there
+        given["dataset"] = str(Path(given["dataset"]).resolve())
+    with _hushed(quiet or as_json):
+        settled = resolve_profile(str(given.get("profile", profile)))
+        print(f"report: {len(chosen)} notebooks, profile {settled}, into {out}")
+        outcomes = run_report(chosen, out, profile, given, resume, time_limit)
+        for outcome in outcomes:
+            print(f"{outcome.status:8} {outcome.notebook:28} {outcome.seconds:7.1f} s  {outcome.problem}".rstrip())
+        print(f"report: {out / 'index.html'}")
+    if as_json:
+        done = [{k: v for k, v in asdict(o).items() if k != "key"} for o in outcomes]
+        print(json.dumps({"report": str(out / "index.html"), "profile": settled, "notebooks": done}, indent=1))
     if any(outcome.status == "failed" for outcome in outcomes):
         sys.exit(1)
 

@@ -1,6 +1,7 @@
 """MNIST: find the four files, check them, read them into arrays."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labkit.errors import LabError
@@ -68,6 +69,51 @@ def load_mnist(folder: str | Path | None = None) -> ImageSet:
         mirror could be reached.
     """
     return read_idx_folder(Path(folder) if folder is not None else _find_mnist(), MNIST_SHA256)
+
+
+def load_idx(folder: str | Path, class_names: Sequence[str] | None = None) -> ImageSet:
+    """Load another set of 28x28 images in MNIST's format: Fashion-MNIST, KMNIST, or one of your own.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds the four IDX files under MNIST's names, gzipped or not.
+    class_names : sequence of str, optional
+        Ten names in the order of the labels. By default the lines of `classes.txt` in the folder, and without
+        that file 0 to 9.
+
+    Returns
+    -------
+    ImageSet
+
+    Raises
+    ------
+    LabError
+        A file is missing or damaged, a label is above 9 (the networks have ten outputs), or there are not ten
+        names.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise LabError(f"{folder}: no such folder; a data set is a folder with four IDX files")
+    data = read_idx_folder(folder)
+    highest = max(data.train_labels.max(), data.test_labels.max())
+    if highest > 9:
+        raise LabError(f"{folder}: there is a label {highest}; valid are 0 to 9: the networks have ten outputs")
+    names = tuple(class_names) if class_names is not None else _class_names(folder)
+    if len(names) != 10:
+        raise LabError(f"{folder}: {len(names)} class names; valid are ten, in the order of the labels")
+    return replace(data, class_names=names)
+
+
+def _class_names(folder: Path) -> tuple[str, ...]:
+    listed = folder / "classes.txt"
+    if not listed.exists():
+        return ImageSet.class_names
+    try:
+        lines = listed.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as problem:
+        raise LabError(f"{listed}: not readable: {problem}") from None
+    return tuple(line.strip() for line in lines if line.strip())
 
 
 def _find_mnist() -> Path:

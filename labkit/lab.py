@@ -10,7 +10,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 
-from labkit.data import ImageSet, load_mnist
+from labkit.data import ImageSet, load_idx, load_mnist
 from labkit.errors import unknown
 from labkit.history import Evaluation, History
 from labkit.parameters import PARAMETERS, check_parameters
@@ -31,6 +31,7 @@ from labkit.results import (
 )
 
 OUT_VARIABLE = "LABKIT_OUT"
+MNIST = "mnist"  # of the parameter `dataset`; anything else is a folder
 
 
 class Lab:
@@ -62,9 +63,17 @@ class Lab:
         return self.out / "states"
 
     def load_data(self) -> ImageSet:
-        """Load MNIST and print what was loaded."""
-        data = load_mnist()
-        print(f"MNIST: {len(data.train_images):,} training and {len(data.test_images):,} test images")
+        """Load the data set that the notebook's parameter `dataset` names, MNIST by default, and print its size.
+
+        Raises
+        ------
+        LabError
+            The folder does not hold the four IDX files, or they are damaged.
+        """
+        dataset = self.parameters.get("dataset", MNIST)
+        data = load_mnist() if dataset == MNIST else load_idx(dataset)
+        name = "MNIST" if dataset == MNIST else Path(dataset).name
+        print(f"{name}: {len(data.train_images):,} training and {len(data.test_images):,} test images")
         return data
 
     def plan(self, epochs: int) -> Plan:

@@ -80,6 +80,7 @@ PARAMETERS: dict[str, Parameter] = {
     "epochs": Parameter((int, NONE), "passes over the training images; None: as many as the profile says", 1, 999),
     "learning_rate": Parameter((float,), "step size of gradient descent", 0.0, lowest_is_valid=False),
     "batch_size": Parameter((int,), "images a training step", 1, 60_000),
+    "dataset": Parameter((str,), "mnist, or a folder with the four IDX files of another set of 28x28 images"),
     "digit": Parameter((int,), "index of the test image that is followed through the network", 0, 9_999),
     "resume": Parameter((bool,), "go on from the state that an earlier, cut-off run left in `out`"),
     "seeds": Parameter((int,), "seeds of a sweep, counted from 0", 1, 1000),

@@ -16,12 +16,12 @@ import papermill
 from jinja2 import Environment, PackageLoader, select_autoescape
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
 from labkit.errors import LabError, unknown
 from labkit.history import write_text
 from labkit.lab import OUT_VARIABLE
+from labkit.pages import write_page
 from labkit.parameters import notebook_parameters, parse_pairs
 from labkit.paths import PACKAGE, notebooks_dir
 from labkit.profiles import ENVIRONMENT_VARIABLE, resolve_profile
@@ -34,6 +34,7 @@ from labkit.results import (
     reference_records,
     results_table,
 )
+from labkit.webpage import reference_onnx, write_draw_page
 
 CELL_TIME_LIMIT_S = 4 * 3600
 PROGRESS_FILE = "progress.json"
@@ -170,7 +171,8 @@ def run_report(
                 outcome = _run_notebook(name, path, out, own, key, time_limit_s)
             outcomes.append(outcome)
             _note_progress(out, outcome)
-            _write_page(out, name)
+            if (out / f"{name}.ipynb").exists():
+                write_page(out / f"{name}.ipynb", _pages(out, notebooks))
             bar.update()
     bar.close()
     write_report(out, outcomes, settled, given)
@@ -277,15 +279,9 @@ def _note_progress(out: Path, outcome: Outcome) -> None:
     write_text(path, json.dumps(entries, indent=1) + "\n")
 
 
-def _write_page(out: Path, name: str) -> None:
-    executed = out / f"{name}.ipynb"
-    if not executed.exists():
-        return
-    exporter = HTMLExporter(template_name="lab", embed_images=True)
-    # these three default to addresses on the network; a report must open without one
-    exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = ""
-    body, _ = exporter.from_filename(str(executed))
-    write_text(out / f"{name}.html", body)
+def _pages(out: Path, notebooks: Mapping[str, Path]) -> list[str]:
+    """Return the notebooks that have a page, or will have one when the report is done."""
+    return [name for name in series() if name in notebooks or (out / f"{name}.ipynb").exists()]
 
 
 def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameters: Mapping[str, Any]) -> None:
@@ -309,6 +305,7 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
         "runs": list(records.values()),
     }
     write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
+    draw_page = write_draw_page(out) if reference_onnx().exists() else None
     jinja = Environment(loader=PackageLoader("labkit"), autoescape=select_autoescape())
     page = jinja.get_template("index.html").render(
         results=results,
@@ -317,6 +314,7 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
         outcomes=outcomes,
         titles={name: _title(out / f"{name}.ipynb") for name in series()},
         figures=_figures(out),
+        draw_page=draw_page,
     )
     write_text(out / "index.html", page)
 

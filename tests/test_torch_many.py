@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from training_child import small_data
 
 from labkit.data import ImageSet
 from labkit.errors import LabError
 from labkit.torch_many import fit_many
 from labkit.torch_networks import build
 from labkit.torch_training import fit
-from tests.training_child import small_data
 
 SEEDS = [1, 2, 3]
 

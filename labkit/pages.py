@@ -1,0 +1,90 @@
+"""Turn executed notebooks into the pages of a report: whole files that need nothing from the network."""
+
+import re
+from collections.abc import Sequence
+from html import unescape
+from pathlib import Path
+
+import nbformat
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from labkit.history import write_text
+from labkit.paths import PACKAGE
+
+KATEX = PACKAGE / "static" / "katex"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# Both keep 4.5:1 against the background of the code cells
+LIGHT_CODE, DARK_CODE = "default", "github-dark"
+_HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
+_FORMULA = re.compile(r"\$[^$\n]+\$|\$\$")
+
+
+def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
+    """Write an executed notebook as an HTML page beside it.
+
+    Parameters
+    ----------
+    executed : Path
+        A notebook with its outputs.
+    pages : sequence of str
+        The names of all notebooks of the report in their order, for the links to the one before and after.
+
+    Returns
+    -------
+    Path
+        Of the page: figures, styles and scripts are inside.
+    """
+    notebook = nbformat.read(executed, as_version=4)
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    _drop_live_widgets(notebook)
+    exporter = HTMLExporter(
+        template_name="basic", embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    body, _ = exporter.from_notebook_node(notebook)
+    # A table wider than a phone scrolls: a keyboard must reach it
+    body = body.replace('<div class="output_html', '<div tabindex="0" class="output_html')
+    index = pages.index(executed.stem) if executed.stem in pages else None
+    jinja = Environment(loader=PackageLoader("labkit"), autoescape=select_autoescape())
+    page = jinja.get_template("notebook.html").render(
+        title=_title(prose) or executed.stem,
+        body=Markup(body),
+        code_css=Markup(_code_css()),
+        headings=[(unescape(anchor), _plain(text)) for anchor, text in _HEADING.findall(body)],
+        before=pages[index - 1] if index else None,
+        after=pages[index + 1] if index is not None and index + 1 < len(pages) else None,
+        katex=Markup(_katex()) if _FORMULA.search(prose) else "",
+    )
+    target = executed.with_suffix(".html")
+    write_text(target, page)
+    return target
+
+
+def _drop_live_widgets(notebook: nbformat.NotebookNode) -> None:
+    """Replace widgets, which need a kernel, by a line that says where they live."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if WIDGET in output.get("data", {}):
+                output.data = {"text/plain": "(an interactive part: open the notebook, or the report's draw.html)"}
+
+
+def _title(prose: str) -> str:
+    heading = re.search(r"^# (.+)$", prose, re.MULTILINE)
+    return heading[1] if heading else ""
+
+
+def _plain(html: str) -> str:
+    return unescape(re.sub(r"<[^>]+>", "", html)).strip()
+
+
+def _code_css() -> str:
+    light = HtmlFormatter(style=LIGHT_CODE).get_style_defs(".highlight")
+    dark = HtmlFormatter(style=DARK_CODE).get_style_defs(".highlight")
+    # on paper, code is printed as on a light screen
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def _katex() -> str:
+    return "\n".join((KATEX / name).read_text(encoding="utf-8") for name in ("katex.min.js", "auto-render.min.js"))

@@ -1,0 +1,67 @@
+"""The drawing page of a report: the network runs in the visitor's browser, from files of the report's folder."""
+
+import shutil
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from labkit.errors import LabError
+from labkit.history import write_text
+from labkit.paths import PACKAGE, reference_dir
+
+STATIC = PACKAGE / "static"
+SCRIPTS = ("draw_page.js", "pad.js")
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm", "LICENSE")
+# Made by `labkit export`; the report itself needs no onnx package
+MODEL = "onnx/deep-bn.onnx"
+
+
+def reference_onnx() -> Path:
+    """Return the shipped network of the page: deep-bn of the reference run."""
+    return reference_dir() / MODEL
+
+
+def write_draw_page(
+    out: Path, model: Path | None = None, class_names: tuple[str, ...] = tuple("0123456789"), title: str = "deep-bn"
+) -> Path:
+    """Write `draw.html` and its folder `draw/` into a report.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the report.
+    model : Path, optional
+        A network that `torch_onnx.export_onnx` wrote; by default the one of the reference run.
+    class_names : tuple of str
+    title : str
+        The network's name on the page.
+
+    Returns
+    -------
+    Path
+        Of `draw.html`. It has to be opened from a web server: browsers run no WebAssembly from `file://`.
+
+    Raises
+    ------
+    LabError
+        The network is missing or the folder cannot be written.
+    """
+    model = model or reference_onnx()
+    if not model.exists():
+        raise LabError(f"{model}: no such network; make it with `labkit export MODEL {model.name}`")
+    folder = out / "draw"
+    try:
+        (folder / "ort").mkdir(parents=True, exist_ok=True)
+        for name in SCRIPTS:
+            shutil.copyfile(STATIC / name, folder / name)
+        for name in RUNTIME:
+            shutil.copyfile(STATIC / "ort" / name, folder / "ort" / name)
+        shutil.copyfile(model, folder / "network.onnx")
+    except OSError as problem:
+        raise LabError(f"{folder}: cannot be written: {problem.strerror or problem}") from None
+    jinja = Environment(loader=PackageLoader("labkit"), autoescape=select_autoescape())
+    page = jinja.get_template("draw.html").render(
+        class_names=class_names, network=title, pad_css=(STATIC / "pad.css").read_text(encoding="utf-8")
+    )
+    write_text(out / "draw.html", page)
+    return out / "draw.html"

@@ -1,0 +1,308 @@
+"""The report in a browser: the drawing page reads digits as Python does, every link leads somewhere, all readable."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+
+from labkit.data import load_mnist
+from labkit.digits import mnist_image
+from labkit.draw import grey_maps
+from labkit.history import write_text
+from labkit.pages import write_page
+from labkit.paths import notebooks_dir
+from labkit.probes import Probe, load_probe
+from labkit.report import Outcome, write_report
+from labkit.webpage import write_draw_page
+
+SEVEN = [(70, 60), (210, 60), (130, 230)]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+AXE = Path(__file__).with_name("axe.min.js")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Path], str]]:
+    """Serve a folder on this machine; returns its address."""
+    servers = []
+
+    def start(folder: Path) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that refuses every request to another machine, and must end without errors in its console."""
+    context = browser.new_context()
+    tab = context.new_page()
+    faults: list[str] = []
+    tab.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+
+    def only_local(route: Any) -> None:
+        if route.request.url.startswith(("http://127.0.0.1:", "file:", "data:", "blob:")):
+            route.continue_()
+        else:
+            faults.append(f"a request to {route.request.url}")
+            route.abort()
+
+    context.route("**/*", only_local)
+    yield tab
+    context.close()
+    assert faults == []
+
+
+def serious_findings(page: Any) -> list[str]:
+    """Return what axe-core finds on a page that is serious or critical, with the element."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [
+        f"{finding['id']}: {node['html'][:120]}"
+        for finding in found
+        if finding["impact"] in ("serious", "critical")
+        for node in finding["nodes"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
+    """A small report: two notebooks with every kind of output, the index, and the drawing page."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from labkit.torch_models import TorchModel, save_model
+    from labkit.torch_networks import build
+    from labkit.torch_onnx import export_onnx
+
+    out = tmp_path_factory.mktemp("site")
+    network = build("deep-bn", "leaky_relu", 1)
+    save_model(network, out / "deep.pth", "deep-bn", "leaky_relu")
+    export_onnx(TorchModel(network, "deep-bn", "leaky_relu", 0.1307, 0.3081), out / "deep.onnx")
+    names = [path.stem for path in sorted(notebooks_dir().glob("[0-9][0-9]_*.ipynb"))][:2]
+    for name in names:
+        nbformat.write(_notebook(name), out / f"{name}.ipynb")
+        write_page(out / f"{name}.ipynb", names)
+    write_report(out, [Outcome(name, "done", 1.0, "", "") for name in names], "quick", {"seed": 3})
+    write_draw_page(out, out / "deep.onnx")
+    index = (out / "index.html").read_text(encoding="utf-8")
+    if "draw.html" not in index:  # no shipped network yet
+        write_text(out / "index.html", index.replace("<main>", '<main><p><a href="draw.html">Draw a digit</a></p>', 1))
+    return out, load_probe(out / "deep.pth")
+
+
+def _notebook(name: str) -> nbformat.NotebookNode:
+    import base64
+
+    from matplotlib.figure import Figure
+
+    from labkit.plotting import png
+
+    picture = base64.b64encode(png(Figure(figsize=(2, 1)))).decode()
+    table = "<table><tr><th>run</th><th>accuracy (%)</th></tr><tr><td>one</td><td>97.35</td></tr></table>"
+    outputs = [
+        nbformat.v4.new_output("stream", name="stdout", text="Test set: Average loss: 0.1\n"),
+        nbformat.v4.new_output("display_data", {"image/png": picture}, metadata={"image/png": {"alt": "A figure"}}),
+        nbformat.v4.new_output("display_data", {"text/html": table, "text/plain": "a table"}),
+        nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}),
+        nbformat.v4.new_output("error", ename="LabError", evalue="no", traceback=["\x1b[31mLabError\x1b[0m: no"]),
+    ]
+    code = "import numpy as np  # a comment\nfor n in range(3):\n    print(f'{n}', 'text', None, 1.5)"
+    return nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell(
+                f"# {name}\n\nThe loss is $-\\log p_y$; over $n$ images\n\n$$\\frac{{1}}{{n}}$$"
+            ),
+            nbformat.v4.new_markdown_cell("## Set-up\n\nText with `code`."),
+            nbformat.v4.new_code_cell(code, outputs=outputs),
+        ]
+    )
+
+
+def open_pad(page: Any, address: str) -> None:
+    """Open the drawing page and wait until the network is there."""
+    page.goto(f"{address}draw.html")
+    page.wait_for_selector("#pad[data-ready]", timeout=60_000)
+
+
+def shown_percentages(page: Any) -> list[float]:
+    """Return the ten percentages on the page, once a drawing has been read."""
+    page.wait_for_function("document.querySelector('.lk-number').textContent !== '–'")
+    return [float(text.rstrip("%")) for text in page.locator(".lk-number").all_inner_texts()]
+
+
+def test_a_drawn_digit_is_read_as_python_reads_it(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    out, probe = site
+    open_pad(page, serve(out))
+    box = page.locator(".lk-canvas").bounding_box()
+    page.mouse.move(box["x"] + SEVEN[0][0], box["y"] + SEVEN[0][1])
+    page.mouse.down()
+    for x, y in SEVEN[1:]:
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    image = np.array(page.evaluate("Array.from(labkitPad.pad.read())"), np.uint8).reshape(28, 28)
+    assert image.max() == 255
+    expected, _ = probe(image)
+    assert np.abs(np.array(shown_percentages(page)) - 100 * expected).max() <= 0.06  # one decimal is shown
+    assert page.locator(".lk-status").inner_text().startswith(f"{expected.argmax()}:")
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("document.querySelector('.lk-status').textContent === 'Draw a digit.'")
+    assert page.evaluate("labkitPad.pad.read()") is None
+
+
+def test_probabilities_and_maps_are_those_of_python(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    out, probe = site
+    open_pad(page, serve(out))
+    for image in load_mnist().test_images[:5]:
+        answer = page.evaluate(
+            """async (image) => {
+              const result = await labkitPad.predict(Uint8Array.from(image));
+              return [result.probabilities, result.layers.map((l) => [l.name, l.shape, Array.from(l.levels)])];
+            }""",
+            image.ravel().tolist(),
+        )
+        probabilities, layers = probe(image)
+        assert np.abs(np.array(answer[0]) - probabilities).max() < 1e-4
+        assert [name for name, _, _ in answer[1]] == list(layers)
+        for name, shape, levels in answer[1]:
+            assert tuple(shape) == layers[name].shape
+            difference = np.array(levels) - grey_maps(layers[name]).ravel().astype(int)
+            assert np.abs(difference).max() <= 1, name  # a sum in another order can round to the next level
+
+
+def test_the_browser_makes_the_same_image_as_python(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    open_pad(page, serve(site[0]))
+    random = np.random.default_rng(0)
+    inks = list(load_mnist().test_images[:20])
+    for _ in range(20):
+        height, width = random.integers(1, 90, 2)
+        inks.append(random.integers(0, 256, (height, width)).astype(np.uint8) * (random.random((height, width)) < 0.2))
+    for ink in inks:
+        if not ink.any():
+            continue
+        made = page.evaluate(
+            """async ([ink, width, height]) => {
+              const { mnistImage } = await import("./draw/pad.js");
+              return Array.from(mnistImage(Uint8Array.from(ink), width, height));
+            }""",
+            [ink.ravel().tolist(), ink.shape[1], ink.shape[0]],
+        )
+        assert np.array_equal(np.array(made).reshape(28, 28), mnist_image(ink))
+
+
+def test_a_digit_can_be_drawn_with_the_keyboard(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    open_pad(page, serve(site[0]))
+    page.locator(".lk-canvas").focus()
+    page.keyboard.press("Space")
+    for _ in range(15):
+        page.keyboard.press("ArrowDown")
+    shown_percentages(page)
+    image = np.array(page.evaluate("Array.from(labkitPad.pad.read())"), np.uint8).reshape(28, 28)
+    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+    assert np.ptp(rows) + 1 == 20
+    assert np.ptp(columns) < 6
+    page.keyboard.press("Delete")
+    assert page.evaluate("labkitPad.pad.read()") is None
+
+
+def test_opened_as_a_file_the_page_says_what_to_do(page: Any, site: tuple[Path, Probe]) -> None:
+    page.goto((site[0] / "draw.html").as_uri())
+    assert "http.server" in page.locator("#problem").inner_text()
+
+
+def test_every_link_of_the_report_leads_somewhere(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    address = serve(site[0])
+    todo, seen = [f"{address}index.html"], set()
+    while todo:
+        url = todo.pop()
+        if url in seen:
+            continue
+        seen.add(url)
+        assert url.startswith(address), url
+        assert page.request.get(url).ok, url
+        if url.endswith(".html"):
+            page.goto(url)
+            links = page.evaluate("Array.from(document.querySelectorAll('a[href]'), (a) => a.href)")
+            todo += [link.split("#")[0] for link in links]
+            anchors = page.evaluate(
+                "Array.from(document.querySelectorAll('a[href^=\"#\"]'), (a) => decodeURIComponent(a.hash.slice(1)))"
+            )
+            for anchor in anchors:
+                assert page.evaluate("(id) => document.getElementById(id) !== null", anchor), anchor
+    assert len(seen) >= 6
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_has_no_serious_finding(
+    scheme: str, page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    address = serve(site[0])
+    page.emulate_media(color_scheme=scheme)
+    for html in sorted(site[0].glob("*.html")):
+        page.goto(f"{address}{html.name}")
+        if html.name == "draw.html":
+            page.wait_for_selector("#pad[data-ready]", timeout=60_000)
+        assert serious_findings(page) == [], html.name
+
+
+def test_pages_fit_a_phone_and_figures_zoom(page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]) -> None:
+    address = serve(site[0])
+    page.set_viewport_size({"width": 360, "height": 740})
+    pages = sorted(site[0].glob("*.html"))
+    for html in pages:
+        page.goto(f"{address}{html.name}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, html.name
+    page.goto(f"{address}{pages[0].name}")
+    assert page.locator("math").count() >= 3  # formulas are drawn by the browser itself
+    page.locator("button.zoom").first.click()
+    assert page.locator("dialog[open] img").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("dialog").count() == 0

@@ -1,0 +1,151 @@
+"""Probes, the drawing widget's Python side, and the ONNX export: the same numbers everywhere, and soon enough."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
+from labkit.draw import DrawWidget, draw, grey_maps
+from labkit.errors import LabError
+from labkit.probes import Bytes, Floats, Probe, load_probe
+
+STROKE_TO_PICTURE_S = 0.1
+
+
+@pytest.fixture(scope="module")
+def torch_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from labkit.torch_models import save_model
+    from labkit.torch_networks import build
+
+    path = tmp_path_factory.mktemp("probes") / "deep.pth"
+    save_model(build("deep-bn", "leaky_relu", 1), path, "deep-bn", "leaky_relu")
+    return path
+
+
+@pytest.fixture(scope="module")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from labkit.keras_models import save_model
+    from labkit.keras_networks import build
+
+    path = tmp_path_factory.mktemp("probes") / "baseline.keras"
+    save_model(build("baseline", "relu", 1), path)
+    return path
+
+
+def test_a_torch_probe_gives_the_networks_probabilities(torch_file: Path, mnist: ImageSet) -> None:
+    from labkit.torch_models import load_model
+    from labkit.torch_training import evaluate
+
+    network = load_model(torch_file).network
+    expected = evaluate(network, mnist.test_images[:3], mnist.test_labels[:3]).probabilities
+    probe = load_probe(torch_file)
+    for image, row in zip(mnist.test_images, expected, strict=False):
+        probabilities, layers = probe(image)
+        assert np.abs(probabilities - row).max() < 1e-5
+    assert {name: maps.shape for name, maps in layers.items()} == {
+        "conv1": (32, 28, 28),
+        "bn1": (32, 14, 14),
+        "conv2": (64, 14, 14),
+        "bn2": (64, 7, 7),
+        "conv3": (128, 7, 7),
+        "bn3": (128, 3, 3),
+        "fc1": (256,),
+        "fc2": (128,),
+        "fc3": (10,),
+    }
+
+
+def test_a_probe_leaves_the_network_as_it_was(mnist: ImageSet) -> None:
+    from labkit.torch_networks import build
+    from labkit.torch_probe import probe
+
+    network = build("lenet-dropout", "relu", 1).train()
+    probe(network)(mnist.test_images[0])
+    assert network.training
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_a_keras_probe_gives_the_networks_probabilities(keras_file: Path, mnist: ImageSet) -> None:
+    from labkit.keras_models import load_model
+    from labkit.keras_training import evaluate
+
+    expected = evaluate(load_model(keras_file), mnist.test_images[:3], mnist.test_labels[:3]).probabilities
+    probe = load_probe(keras_file)
+    for image, row in zip(mnist.test_images, expected, strict=False):
+        probabilities, layers = probe(image)
+        assert np.abs(probabilities - row).max() < 1e-5
+    shapes = [maps.shape for maps in layers.values()]
+    assert shapes[:4] == [(64, 26, 26), (64, 26, 26), (64, 26, 26), (64, 13, 13)]
+    assert np.allclose(list(layers.values())[-1], probabilities)  # the last layer is the softmax
+
+
+@pytest.mark.parametrize("kind", ["torch", "keras"])
+def test_a_stroke_is_answered_in_time(kind: str, torch_file: Path, keras_file: Path, mnist: ImageSet) -> None:
+    widget = draw({"torch": torch_file, "keras": keras_file}[kind])
+    widget.read(mnist.test_images[0], widget.network)  # the first call compiles
+    taken = []
+    for image in mnist.test_images[:20]:
+        start = time.process_time()  # of this process alone: other programs may be busy
+        widget.read(image, widget.network)
+        taken.append(time.process_time() - start)
+    # process time adds up the threads: on two cores no more than the wall time of a quiet machine times two
+    assert np.median(taken) < STROKE_TO_PICTURE_S
+
+
+def constant(image: Bytes) -> tuple[Floats, dict[str, Floats]]:
+    """Answer every image with its mean, as a probe with one layer."""
+    return np.full(10, 0.1, np.float32), {"layer": np.array([[[image.mean(), 0, 1]]], np.float32)}
+
+
+def test_the_widget_answers_a_message_with_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = DrawWidget({"one": constant, "two": constant})
+    sent = []
+    monkeypatch.setattr(widget, "send", lambda content, buffers: sent.append((content, buffers)))
+    image = np.full((28, 28), 2, np.uint8)
+    widget._answer(widget, {"number": 7, "network": "two"}, [memoryview(image.tobytes())])
+    ((content, buffers),) = sent
+    assert (content["kind"], content["number"], content["layers"]) == (
+        "result",
+        7,
+        [{"name": "layer", "shape": [1, 1, 3]}],
+    )
+    assert buffers == [bytes([255, 0, 128])]
+
+
+def test_networks_of_the_widget_have_names(torch_file: Path, keras_file: Path) -> None:
+    widget = draw(torch_file, keras_file, ("mine", constant))
+    assert widget.networks == ["deep", "baseline", "mine"]
+    assert widget.network == "deep"
+    with pytest.raises(LabError, match="unknown network"):
+        widget.read(np.zeros((28, 28), np.uint8), "deap")
+    with pytest.raises(LabError, match="no network"):
+        DrawWidget({})
+
+
+def test_grey_maps_span_all_levels() -> None:
+    assert grey_maps(np.array([-1, 0, 1], np.float32)).tolist() == [0, 128, 255]
+    assert grey_maps(np.array([3, 3], np.float32)).tolist() == [0, 0]
+
+
+def test_the_onnx_network_gives_pythons_probabilities(torch_file: Path, tmp_path: Path, mnist: ImageSet) -> None:
+    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    from labkit.torch_models import load_model
+    from labkit.torch_onnx import export_onnx
+
+    names = export_onnx(load_model(torch_file), tmp_path / "network.onnx")
+    assert [path.name for path in tmp_path.glob("*.onnx*")] == ["network.onnx"]  # one file, no data beside it
+    session = ort.InferenceSession(str(tmp_path / "network.onnx"))
+    probe: Probe = load_probe(torch_file)
+    for image in mnist.test_images[:20]:
+        probabilities, layers = probe(image)
+        outputs = dict(zip(names, session.run(names, {"pixels": image[None].astype(np.float32)}), strict=True))
+        assert np.abs(outputs.pop("probabilities")[0] - probabilities).max() < 1e-4
+        assert outputs.keys() == layers.keys()
+        for name, maps in outputs.items():
+            assert np.abs(maps[0] - layers[name]).max() < 1e-3, name
+
+
+def test_normalisation_is_inside_the_onnx_network() -> None:
+    assert (PIXEL_MEAN, PIXEL_STD) == (0.1307, 0.3081)  # what the shipped file was made with
