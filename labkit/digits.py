@@ -28,6 +28,9 @@ FAINT = 0.02
 # Added before rounding: a half must go up in Python and JavaScript alike, whatever the last bit of the sum.
 TIE = 1e-6
 
+# What is left of a slope of the light around a digit: it would widen the box, and so shrink the digit.
+GHOST = 0.1
+
 WORKING_SIDE = 400
 COARSE_SIDE = 96
 # Paper and ink must differ by so many grey levels of 255: less is an empty page.
@@ -175,6 +178,7 @@ def find_ink(grey: Floats) -> Floats:
     blank = ink[ink <= threshold]
     noise = min(3 * 1.4826 * float(np.median(np.abs(blank - np.median(blank)))) + float(np.median(blank)), full / 3)
     strength = np.clip((ink - noise) / (full - noise), 0, 1)
+    strength[strength < GHOST] = 0
     kept = _digit_parts(ink > threshold)
     if not kept.any():
         raise LabError("no ink found: only specks")
