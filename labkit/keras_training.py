@@ -108,7 +108,8 @@ def fit(
     keeper = StateKeeper(state_dir, recipe, describe(network), resume)
     if resume and (state := keeper.newest(epochs)) is not None:
         history = _restore(network, optimizer, *state)
-        print(f"going on after epoch {len(history)}")
+        if len(history) < epochs:
+            print(f"going on after epoch {len(history)}")
 
     images = len(data.train_images)
     batches = -(-images // batch_size)

@@ -146,7 +146,8 @@ def fit(
     keeper = StateKeeper(state_dir, recipe, describe(network), resume)
     if resume and (state := keeper.newest(epochs)) is not None:
         history = _restore(network, optimizer, *state)
-        print(f"going on after epoch {len(history)}")
+        if len(history) < epochs:
+            print(f"going on after epoch {len(history)}")
 
     batches = -(-len(images) // batch_size)
     bar = progress_bar(total=epochs, description="training", unit="epoch", wanted=progress)
