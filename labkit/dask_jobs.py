@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from labkit.errors import LabError
+from labkit.own_process import run_apart
 from labkit.progress import progress_bar
 
 Job = TypeVar("Job")
@@ -42,7 +43,7 @@ def run_jobs(
     threads: int = 1,
     progress: bool | None = None,
 ) -> dict[str, str]:
-    """Run `work(job)` for every job, each in one worker process; go on when one of them fails.
+    """Run `work(job)` for every job, each in a process of its own under a worker; go on when one of them fails.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def run_jobs(
     workers : int, optional
         Worker processes on this machine; by default as many as fit. 0: no Dask, all in this process.
     threads : int
-        Threads of one job, for the number of workers that fit.
+        Threads of one job: what its libraries are held to, and how many workers fit.
     progress : bool, optional
         Show a progress bar with an estimate of the time left; by default when somebody watches.
 
@@ -109,8 +110,9 @@ def _on_dask(
     except ImportError:
         raise LabError("a sweep needs Dask: pip install 'labkit[cluster]', or --workers 0 to do without") from None
     wanted = min(workers or default_workers(threads), len(jobs)) if scheduler is None else 0
-    with _client(scheduler, wanted, threads) as client:
-        names = {client.submit(work, job, pure=False): name for name, job in jobs.items()}
+    with _client(scheduler, wanted) as client:
+        variables = thread_variables(threads)
+        names = {client.submit(run_apart, work, job, variables, pure=False): name for name, job in jobs.items()}
         try:
             for future in as_completed(names):
                 if future.status == "cancelled":
@@ -128,7 +130,7 @@ def _on_dask(
 
 
 @contextmanager
-def _client(scheduler: str | None, workers: int, threads: int) -> Iterator[Any]:
+def _client(scheduler: str | None, workers: int) -> Iterator[Any]:
     """Connect to a scheduler, or to one with worker processes of our own for as long as the block lasts."""
     import dask.config
     from distributed import Client, LocalCluster
@@ -159,7 +161,6 @@ def _client(scheduler: str | None, workers: int, threads: int) -> Iterator[Any]:
             memory_limit=0,
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
-            env=thread_variables(threads),
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -180,7 +180,7 @@ def training_jobs(
 
 @cache
 def _mnist() -> ImageSet:
-    return load_mnist()  # once a worker process
+    return load_mnist()  # once, where several jobs run in one process
 
 
 def train_jobs(jobs: Sequence[TrainingJob]) -> list[tuple[Record, NDArray[np.uint8]]]:

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from distributed import Client
 
-from labkit.sweep import sweep_runs, training_jobs
+from labkit.results import load_records
+from labkit.sweep import notebook_jobs, sweep_notebook, sweep_runs, training_jobs
 from labkit.sweep_results import read_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -170,10 +171,23 @@ def test_two_processes_of_this_machine_give_the_same(tmp_path: Path, expected: d
     assert weights(tmp_path) == expected
 
 
-def test_both_frameworks_share_one_worker_process(tmp_path: Path) -> None:
-    jobs = training_jobs(["keras-baseline-5", "torch-baseline-5"], [0, 1], profile="quick", epochs=1, train_images=300)
-    outcome = sweep_runs(jobs, tmp_path / "one worker", workers=1)
-    assert (outcome.done, outcome.failures) == (4, {})
-    outcome = sweep_runs(jobs[::-1], tmp_path / "other order", workers=1)
-    assert (outcome.done, outcome.failures) == (4, {})
-    assert weights(tmp_path / "one worker") == weights(tmp_path / "other order")
+def test_both_frameworks_in_any_order_and_number_of_workers(tmp_path: Path) -> None:
+    runs = ["keras-baseline-5", "torch-baseline-5"]
+    jobs = training_jobs(runs, [0, 1], profile="quick", epochs=1, train_images=300)
+    for folder, order, workers in (("one", jobs, 1), ("reversed", jobs[::-1], 1), ("two", jobs, 2), ("none", jobs, 0)):
+        outcome = sweep_runs(order, tmp_path / folder, workers=workers)
+        assert (outcome.done, outcome.failures) == (4, {})
+    expected = weights(tmp_path / "none")
+    assert len(set(expected.values())) == 4
+    assert [weights(tmp_path / folder) for folder in ("one", "reversed", "two")] == [expected] * 3
+
+
+def test_a_notebook_is_swept_into_a_report_a_seed(tmp_path: Path) -> None:
+    jobs = notebook_jobs("05_pytorch_equivalents", [0, 1], tmp_path, profile="quick", parameters={"epochs": 1})
+    first = sweep_notebook(jobs, workers=2)
+    assert (first.done, first.skipped, first.failures) == (2, 0, {})
+    again = sweep_notebook(jobs, workers=2)
+    assert (again.done, again.skipped, again.failures) == (0, 2, {})
+    records = [load_records(Path(job.out))["torch-baseline-5"] for job in jobs]
+    assert [record["seed"] for record in records] == [0, 1]
+    assert records[0]["weights_sha256"] != records[1]["weights_sha256"]
