@@ -11,8 +11,9 @@ import traitlets
 from numpy.typing import NDArray
 
 from labkit.errors import LabError, unknown
+from labkit.model_probe import load_probe
 from labkit.paths import PACKAGE
-from labkit.probes import Floats, Probe, load_probe
+from labkit.probes import Floats, Probe
 
 STATIC = PACKAGE / "static"
 DIGITS = tuple("0123456789")

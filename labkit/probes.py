@@ -1,12 +1,9 @@
-"""Look into a network with one image: its probabilities and what each layer makes of it."""
+"""What a look into a network with one image is: its probabilities and what each layer makes of it."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-from labkit.archives import model_kind
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -14,28 +11,3 @@ Bytes = NDArray[np.uint8]
 # Takes an image, uint8 (28, 28). Gives the probabilities, (classes,), and by layer the feature maps, (maps, height,
 # width), or values, (n,).
 Probe = Callable[[Bytes], tuple[Floats, dict[str, Floats]]]
-
-
-def load_probe(path: str | Path) -> Probe:
-    """Load a model file and return the probe for it.
-
-    Parameters
-    ----------
-    path : str or Path
-        A `.keras` or `.pth` file.
-
-    Raises
-    ------
-    LabError
-        The file cannot be used; see `archives.model_kind` and the two `load_model`.
-    """
-    if model_kind(path) == "keras":
-        from labkit.keras_models import load_model as load_keras
-        from labkit.keras_probe import probe as probe_keras
-
-        return probe_keras(load_keras(path))
-    from labkit.torch_models import load_model as load_torch
-    from labkit.torch_probe import probe as probe_torch
-
-    model = load_torch(path)
-    return probe_torch(model.network, mean=model.mean, std=model.std)

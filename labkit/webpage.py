@@ -1,5 +1,6 @@
 """The drawing page of a report: the network runs in the visitor's browser, from files of the report's folder."""
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from labkit.paths import PACKAGE, reference_dir
 
 STATIC = PACKAGE / "static"
 SCRIPTS = ("draw_page.js", "pad.js")
-RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm", "LICENSE")
+# onnxruntime-web, kept packed: its WebAssembly is 14 MB
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 # Made by `labkit export`; the report itself needs no onnx package
 MODEL = "onnx/deep-bn.onnx"
 
@@ -55,7 +57,8 @@ def write_draw_page(
         for name in SCRIPTS:
             shutil.copyfile(STATIC / name, folder / name)
         for name in RUNTIME:
-            shutil.copyfile(STATIC / "ort" / name, folder / "ort" / name)
+            (folder / "ort" / name).write_bytes(gzip.decompress((STATIC / "ort" / f"{name}.gz").read_bytes()))
+        shutil.copyfile(STATIC / "ort" / "LICENSE", folder / "ort" / "LICENSE")
         shutil.copyfile(model, folder / "network.onnx")
     except OSError as problem:
         raise LabError(f"{folder}: cannot be written: {problem.strerror or problem}") from None

@@ -19,6 +19,7 @@ from labkit.paths import PACKAGE, project_dir
 ROOT = project_dir()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
+OPTIONAL = [lines for extra, lines in PROJECT["optional-dependencies"].items() if extra != "dev"]
 DEVELOPMENT = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
 
 # Not imported by labkit, and needed all the same: for the notebooks, and to run them
@@ -26,7 +27,7 @@ TOOLS = {"ipykernel", "ipywidgets", "jupyterlab", "scipy", "torchvision"}
 
 # Each layer may import from the ones before it and from itself. A module that is not named belongs to the analysis.
 LAYERS = [
-    {"__init__", "batches", "errors", "import_order", "paths", "progress", "quiet_tensorflow"},
+    {"__init__", "batches", "errors", "import_order", "memory", "paths", "progress", "quiet_tensorflow"},
     {"archives", "data", "download", "exercises", "history", "idx", "parameters", "profiles", "runs", "state"},
     {"keras_networks", "torch_networks"},
     {"keras_training", "torch_training", "training"},
@@ -121,9 +122,13 @@ def test_the_version_is_said_once() -> None:
 
 def test_every_dependency_is_used_and_every_import_is_a_dependency() -> None:
     imported = {module.split(".")[0].lower() for tree in MODULES.values() for module in imports(tree)}
-    declared = {canonicalize_name(requirement.name).replace("-", "_") for requirement in RUNTIME}
+    names = [canonicalize_name(requirement.name).replace("-", "_") for requirement in RUNTIME]
+    declared = {"pil" if name == "pillow" else name for name in names}
     assert declared - imported - TOOLS == set()
-    assert imported - declared - set(sys.stdlib_module_names) - {"labkit"} == set()
+    # imported only by those who ask for it: `labkit sweep` with workers, `labkit train --tensorboard`
+    optional = {"dask", "distributed", "tensorboard"}
+    assert optional - {"distributed"} == {Requirement(line).name for extra in OPTIONAL for line in extra}
+    assert imported - declared - optional - set(sys.stdlib_module_names) - {"labkit"} == set()
 
 
 # The modules

@@ -9,7 +9,8 @@ import pytest
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.draw import DrawWidget, draw, grey_maps
 from labkit.errors import LabError
-from labkit.probes import Bytes, Floats, Probe, load_probe
+from labkit.model_probe import load_probe
+from labkit.probes import Bytes, Floats, Probe
 
 STROKE_TO_PICTURE_S = 0.1
 

@@ -16,9 +16,10 @@ from labkit.data import load_mnist
 from labkit.digits import mnist_image
 from labkit.draw import grey_maps
 from labkit.history import write_text
+from labkit.model_probe import load_probe
 from labkit.pages import write_page
 from labkit.paths import notebooks_dir
-from labkit.probes import Probe, load_probe
+from labkit.probes import Probe
 from labkit.report import Outcome, write_report
 from labkit.webpage import write_draw_page
 
