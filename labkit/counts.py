@@ -5,8 +5,10 @@ from math import sqrt
 
 import pandas as pd
 
+TEST_IMAGES = 10_000
 
-def standard_error(correct: int, total: int) -> float:
+
+def standard_error(correct: int, total: int = TEST_IMAGES) -> float:
     """Return the binomial standard error of a number of correct images, in images: sqrt(n p (1 - p)).
 
     Parameters

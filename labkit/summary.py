@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.claims import CLAIMS, Claim, Comparison
+from labkit.counts import TEST_IMAGES, difference_error
+from labkit.counts import standard_error as standard_error  # notebook 07 takes it from here
 from labkit.errors import LabError
 from labkit.mistakes import right_in_one_only
 from labkit.paths import reference_dir
 from labkit.results import Record, load_probabilities, load_records, reference_records, scale_of
 from labkit.runs import runs
-
-TEST_IMAGES = 10_000
 
 
 @dataclass(frozen=True)
@@ -90,17 +90,6 @@ def collect(out: Path, labels: NDArray[np.uint8]) -> Results:
         raise LabError(f"{folder / 'predictions'}: no per-image probabilities: run the notebooks of the ten runs again")
     beyond = {run_id: record for run_id, record in records.items() if run_id not in runs()}
     return Results(ten, beyond, probabilities, labels, not own)
-
-
-def standard_error(correct: int, total: int = TEST_IMAGES) -> float:
-    """Return the binomial standard error of a number of correct images, in images: sqrt(n p (1 - p)).
-
-    Parameters
-    ----------
-    correct, total : int
-        p is their ratio.
-    """
-    return sqrt(correct * (total - correct) / total)
 
 
 def deviation_table(results: Results) -> pd.DataFrame:
@@ -216,7 +205,7 @@ def _error(comparison: Comparison, results: Results) -> float | None:
 
 
 def _deviation(correct: int, published: int) -> str:
-    error = sqrt(standard_error(correct) ** 2 + standard_error(published) ** 2)
+    error = difference_error(correct, published, TEST_IMAGES)
     return f"{correct - published:+d} ({(correct - published) / error:+.1f})"
 
 
