@@ -62,7 +62,7 @@ def test_state_of_another_run_is_not_used(tmp_path: Path, capsys: pytest.Capture
     edited.conv1.padding = (1, 1)
     train("torch", tmp_path, resume=True, epochs=1, images=320, network=edited)
     assert "going on" not in capsys.readouterr().out
-    train("torch", tmp_path, resume=True, epochs=1, images=320)
+    train("torch", tmp_path, resume=True, epochs=2, images=320)
     assert "going on after epoch 1" in capsys.readouterr().out
 
 
