@@ -1,8 +1,6 @@
 """The history of a training run: one face for both frameworks."""
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.errors import LabError
+from labkit.files import write_text
 
 
 @dataclass(frozen=True)
@@ -159,27 +158,3 @@ class History:
             return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, ValueError, RecursionError, LabError) as problem:
             raise LabError(f"{path}: not a readable history: {problem}") from None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, making its folder where needed; it appears whole or not at all.
-
-    Raises
-    ------
-    LabError
-        The disk is full or read-only; an earlier file under `path` is left as it was.
-    """
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it, as `write_text` does."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except OSError as problem:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise LabError(f"{path}: cannot be written: {problem.strerror or problem}") from None

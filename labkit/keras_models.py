@@ -9,7 +9,7 @@ from typing import Any
 
 from labkit.archives import model_kind, seal
 from labkit.errors import LabError
-from labkit.history import write_bytes
+from labkit.files import write_bytes
 from labkit.quiet_tensorflow import keras
 
 # What a configuration may name: the parts of a network. Without one: tensors and arrays, plain data.

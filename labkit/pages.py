@@ -11,7 +11,7 @@ from markupsafe import Markup
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
-from labkit.history import write_text
+from labkit.files import write_text
 from labkit.paths import PACKAGE
 
 KATEX = PACKAGE / "static" / "katex"

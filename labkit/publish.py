@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 
 from labkit.errors import LabError
-from labkit.history import write_text
+from labkit.files import write_text
 from labkit.paths import notebooks_dir, project_dir, reference_dir
 from labkit.report import series
 from labkit.results import load_records, reference_records

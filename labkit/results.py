@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from labkit import __version__
 from labkit.errors import LabError
-from labkit.history import Evaluation, History, write_bytes, write_text
+from labkit.files import write_bytes, write_text
+from labkit.history import Evaluation, History
 from labkit.paths import reference_dir
 from labkit.profiles import Plan, has_gpu
 from labkit.runs import runs

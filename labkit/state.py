@@ -6,7 +6,6 @@ import os
 import random
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from labkit.errors import LabError
+from labkit.files import whole_file
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -66,19 +66,10 @@ def save_state(path: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
         The disk is full or read-only; an earlier state under `path` is left as it was.
     """
     metadata = {"about": json.dumps(about), "sha256": _digest(arrays, json.dumps(about))}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as stream:
-            stream.write(save_safetensors({k: np.array(v, order="C") for k, v in arrays.items()}, metadata))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, path)
-    except OSError as problem:
-        raise LabError(f"{path}: the training state cannot be saved: {problem.strerror or problem}") from None
-    finally:
-        with suppress(OSError):  # renamed away when all went well; left by a full disk or by Ctrl-C
-            partial.unlink()
+    with whole_file(path, "the training state cannot be saved") as partial, open(partial, "wb") as stream:
+        stream.write(save_safetensors({k: np.array(v, order="C") for k, v in arrays.items()}, metadata))
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def load_state(path: Path) -> tuple[Arrays, dict[str, Any]]:

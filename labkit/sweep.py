@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from labkit.dask_jobs import run_jobs, thread_variables
 from labkit.data import ImageSet, load_mnist
 from labkit.errors import LabError
-from labkit.history import write_bytes, write_text
+from labkit.files import write_bytes, write_text
 from labkit.parameters import PARAMETERS, check_parameters
 from labkit.profiles import Plan, make_plan
 from labkit.results import Record, device_name, environment, make_record, test_summary

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.errors import LabError
-from labkit.history import write_bytes, write_text
+from labkit.files import write_bytes, write_text
 from labkit.paths import reference_dir
 from labkit.runs import Run, find_run
 

@@ -11,7 +11,7 @@ from torch import nn
 from labkit.archives import model_kind, seal
 from labkit.data import PIXEL_MEAN, PIXEL_STD
 from labkit.errors import LabError
-from labkit.history import write_bytes
+from labkit.files import write_bytes
 from labkit.torch_networks import build
 from labkit.torch_training import weights_sha256
 

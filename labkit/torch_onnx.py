@@ -1,6 +1,5 @@
 """Export a PyTorch network to ONNX, for the drawing page: grey levels in, probabilities and feature maps out."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from labkit.errors import LabError
+from labkit.files import whole_file
 from labkit.torch_models import TorchModel
 from labkit.torch_probe import layer_outputs
 from labkit.torch_training import normalise
@@ -54,10 +54,8 @@ def export_onnx(model: TorchModel, path: str | Path) -> list[str]:
     with torch.no_grad(), layer_outputs(model.network) as outputs:
         reader.network(normalise(pixels, model.mean, model.std))
     names = ["probabilities", *outputs]
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
+        with whole_file(path) as partial, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter that needs no onnxscript announces its successor
             torch.onnx.export(
                 reader,
@@ -69,13 +67,8 @@ def export_onnx(model: TorchModel, path: str | Path) -> list[str]:
                 dynamo=False,
                 external_data=False,
             )
-        os.replace(partial, path)
     except ImportError as problem:
         raise LabError(f"the export needs a package that is not installed: {problem.name or problem}") from None
     except torch.onnx.errors.OnnxExporterError as problem:
         raise LabError(f"{path}: the export failed: {problem}") from None
-    except OSError as problem:
-        raise LabError(f"{path}: cannot be written: {problem.strerror or problem}") from None
-    finally:
-        partial.unlink(missing_ok=True)
     return names

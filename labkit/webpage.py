@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from labkit.errors import LabError
-from labkit.history import write_text
+from labkit.files import write_text
 from labkit.paths import PACKAGE, reference_dir
 
 STATIC = PACKAGE / "static"

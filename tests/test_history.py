@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.errors import LabError
-from labkit.history import BatchLoss, Epoch, Evaluation, History, write_text
+from labkit.files import write_text
+from labkit.history import BatchLoss, Epoch, Evaluation, History
 
 number = st.floats(0, 1e6)
 histories = st.builds(

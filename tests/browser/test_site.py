@@ -15,7 +15,7 @@ import pytest
 from labkit.data import load_mnist
 from labkit.digits import mnist_image
 from labkit.draw import grey_maps
-from labkit.history import write_text
+from labkit.files import write_text
 from labkit.model_probe import load_probe
 from labkit.pages import write_page
 from labkit.paths import notebooks_dir
