@@ -37,6 +37,7 @@ from labkit.training import (
 EVALUATION_BATCH = 1000
 
 TrainChunk = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+Predict = Callable[[NDArray[np.uint8]], tf.Tensor]
 
 
 def set_seed(seed: int) -> None:
@@ -103,6 +104,7 @@ def fit(
     optimizer = keras.optimizers.SGD(learning_rate, momentum)
     optimizer.build(network.trainable_variables)
     train_chunk = compile_training(network, optimizer, data, batch_size)
+    predict = compile_prediction(network)
 
     history = History()
     keeper = StateKeeper(state_dir, recipe, describe(network), resume)
@@ -129,7 +131,7 @@ def fit(
                 require_finite(losses[first:], epoch, first)
                 bar.update(len(chunk_losses) / batches)
             seconds = time.perf_counter() - start
-            test = evaluate(network, data.test_images, data.test_labels)
+            test = _evaluate(predict, data.test_images, data.test_labels)
             require_finite_test(test, epoch)
             sizes = np.minimum(batch_size, images - batch_size * np.arange(batches))
             train_loss = float((losses * sizes).sum() / images)
@@ -191,7 +193,20 @@ def evaluate(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np
     Evaluation
         Mean loss, images classified correctly, and the probabilities.
     """
-    predict = tf.function(lambda batch: network(normalise(batch), training=False), reduce_retracing=True)
+    return _evaluate(compile_prediction(network), images, labels)
+
+
+def compile_prediction(network: keras.Model) -> Predict:
+    """Return the compiled function from images (n, 28, 28) uint8 to probabilities (n, classes), in evaluation mode.
+
+    Compiling takes as long as testing does: `fit` compiles once. Nothing is kept beyond a call of `fit` or
+    `evaluate`: what a user changes in a network between two calls counts.
+    """
+    predict: Predict = tf.function(lambda batch: network(normalise(batch), training=False), reduce_retracing=True)
+    return predict
+
+
+def _evaluate(predict: Predict, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
     parts = [predict(images[i : i + EVALUATION_BATCH]).numpy() for i in range(0, len(images), EVALUATION_BATCH)]
     probabilities = np.concatenate(parts)
     losses = keras.losses.sparse_categorical_crossentropy(labels.astype(np.int32), probabilities)

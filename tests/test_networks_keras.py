@@ -1,10 +1,15 @@
 """The Keras networks: parameter counts and shapes as the report prints them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from labkit.data import ImageSet
 from labkit.errors import LabError
 from labkit.keras_networks import NETWORKS, build, count_params
+from labkit.keras_training import evaluate, fit
+from labkit.quiet_tensorflow import keras
 from labkit.runs import LEAKY_SLOPE, runs
 
 IMAGES = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
@@ -69,3 +74,20 @@ def test_unknown_networks_and_activations_are_refused() -> None:
         build("base-line", "relu")
     with pytest.raises(LabError, match=r"unknown activation 'leaky-relu': .*did you mean 'leaky_relu'"):
         build("baseline", "leaky-relu")
+
+
+def test_fit_compiles_its_test_once_and_evaluate_agrees_bitwise(small: ImageSet) -> None:
+    traced = []
+
+    class Traced(keras.layers.Flatten):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            traced.append(inputs.shape)
+            return super().call(inputs)
+
+    network = keras.Sequential([keras.Input((28, 28, 1)), Traced(), keras.layers.Dense(10, activation="softmax")])
+    traced.clear()
+    history = fit(network, small, epochs=3, learning_rate=0.1)
+    assert len(traced) <= 3  # for training (whole batches, then batches of any size) and for testing
+    epoch = history.epochs[-1]
+    again = evaluate(network, small.test_images, small.test_labels)
+    assert (again.loss, again.accuracy) == (epoch.test_loss, epoch.test_accuracy)
