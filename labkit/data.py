@@ -68,7 +68,18 @@ def load_mnist(folder: str | Path | None = None) -> ImageSet:
         A file is missing, cut short or damaged (named, with the expected and the found sum), or no
         mirror could be reached.
     """
-    return read_idx_folder(Path(folder) if folder is not None else _find_mnist(), MNIST_SHA256)
+    if folder is not None:
+        return read_idx_folder(Path(folder), MNIST_SHA256)
+    shipped = data_dir() / "mnist"
+    if any(stored(shipped, name) for name in MNIST_SHA256):
+        return read_idx_folder(shipped, MNIST_SHA256)
+    from labkit.download import cached_mnist  # requests and pooch are needed only for a download
+
+    cache = cached_mnist()
+    try:
+        return read_idx_folder(cache, MNIST_SHA256)
+    except LabError as problem:
+        raise LabError(f"{problem}; delete the file to have it downloaded again") from None
 
 
 def load_idx(folder: str | Path, class_names: Sequence[str] | None = None) -> ImageSet:
@@ -111,15 +122,6 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     except (OSError, ValueError) as problem:
         raise LabError(f"{listed}: not readable: {problem}") from None
     return tuple(line.strip() for line in lines if line.strip())
-
-
-def _find_mnist() -> Path:
-    shipped = data_dir() / "mnist"
-    if any(stored(shipped, name) for name in MNIST_SHA256):
-        return shipped
-    from labkit.download import cached_mnist  # requests and pooch are needed only for a download
-
-    return cached_mnist()
 
 
 def read_idx_folder(folder: Path, sums: dict[str, str] | None = None) -> ImageSet:

@@ -304,6 +304,21 @@ def test_then_a_download_into_the_cache(
     assert asked == [tmp_path / "cache" / "mnist"]
 
 
+def test_a_damaged_file_of_the_cache_is_to_be_deleted(
+    made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labkit.data, "data_dir", lambda: tmp_path)
+    path = write_idx_folder(tmp_path / "cache" / "mnist", made) / f"{NAMES[0]}.gz"
+    path.write_bytes(_cut(path.read_bytes()))
+    with pytest.raises(LabError) as caught:
+        load_mnist()
+    assert str(caught.value).startswith(f"{path}: cut short or damaged: expected SHA-256 ")
+    assert str(caught.value).endswith("; delete the file to have it downloaded again")
+    path.unlink()
+    monkeypatch.setattr(labkit.download, "_download", lambda folder, *_: write_idx_folder(folder, made))
+    assert len(load_mnist().train_images) == 30
+
+
 def test_a_damaged_shipped_file_is_an_error_not_a_download(
     made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
