@@ -48,6 +48,9 @@ def train_run(
     """
     used_seed = run.seed if seed is None else seed
     check_parameters({"profile": profile, "epochs": epochs, "seed": used_seed}, PARAMETERS)
+    if run.framework == "keras":
+        # now: the profile `auto` then asks TensorFlow for a GPU, and does not import PyTorch for it
+        from labkit import keras_models, keras_networks, keras_training
     plan = make_plan(profile, run.epochs, epochs)
     try:
         (out / "models").mkdir(parents=True, exist_ok=True)  # told now, not after an hour of training
@@ -66,8 +69,6 @@ def train_run(
     }
     path = out / "models" / run.model_file
     if run.framework == "keras":
-        from labkit import keras_models, keras_networks, keras_training
-
         network = keras_networks.build(run.network, run.activation, used_seed)
         _say_when_nothing_to_resume(settings, data, keras_training.describe(network))
         history = keras_training.fit(network, data, **settings)

@@ -90,3 +90,18 @@ def test_listing_the_runs_is_quick() -> None:
         return after.children_user + after.children_system - before.children_user - before.children_system
 
     assert min(seconds() for _ in range(5)) < 0.7
+
+
+def test_a_keras_run_imports_no_pytorch_to_look_for_a_gpu() -> None:
+    code = """
+import sys
+from labkit import runs, single_run
+single_run.load_mnist = sys.exit  # the plan is settled by then
+try:
+    single_run.train_run(runs.find_run("keras-baseline-5"))
+except SystemExit:
+    pass
+assert "tensorflow" in sys.modules and "torch" not in sys.modules
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
