@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from labkit.errors import LabError
+from labkit.errors import LabError, one_line
 
 app = typer.Typer(
     name="labkit",
@@ -42,11 +42,37 @@ def _profiles() -> list[str]:
     return list(PROFILES)
 
 
+def _whole_number(option: str, lowest: int, highest: int | None = None) -> Callable[[str | int], int]:
+    """Return the reader of an option: Typer's own errors lack the value or what is valid, as its releases differ."""
+    valid = f"whole numbers from {lowest} " + ("up" if highest is None else f"to {highest}")
+
+    def read(given: str | int) -> int:  # Typer passes a default through it as well
+        try:
+            number = int(given)
+        except ValueError:
+            number = lowest - 1
+        if number < lowest or (highest is not None and number > highest):
+            raise LabError(f"{option} is {one_line(str(given))}: valid are {valid}")
+        return number
+
+    return read
+
+
 Profile = Annotated[
     str,
     typer.Option(
         help="How much is run: quick, full, or auto (full on a GPU, quick without).", autocompletion=_profiles
     ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", parser=_whole_number("--epochs", 1, 999), help="Epochs, instead of those of the profile."
+    ),
+]
+TimeLimit = Annotated[
+    int,
+    typer.Option(metavar="N", parser=_whole_number("--time-limit", 1), help="Seconds that one cell may take."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and show no progress bar.")]
@@ -88,8 +114,11 @@ def list_runs(as_json: Json = False) -> None:
 @app.command()
 def train(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run of `labkit list`.", autocompletion=_run_ids)],
-    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of those of the profile.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed, instead of the run's own.")] = None,
+    epochs: Epochs = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=_whole_number("--seed", 0, 2**32 - 1), help="Seed, instead of the run's own."),
+    ] = None,
     profile: Profile = "auto",
     out: Annotated[Path, typer.Option(help="Folder for models/, results/ and training states.")] = Path(),
     resume: Annotated[
@@ -202,7 +231,7 @@ def report(
         typer.Option("--parameter", "-p", metavar="NAME VALUE", help="A parameter of the notebooks; may be repeated."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip the notebooks that are already done.")] = False,
-    time_limit: Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")] = 4 * 3600,
+    time_limit: TimeLimit = 4 * 3600,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -226,16 +255,28 @@ def report(
     if as_json:
         done = [{k: v for k, v in asdict(o).items() if k != "key"} for o in outcomes]
         print(json.dumps({"report": str(out / "index.html"), "profile": settled, "notebooks": done}, indent=1))
-    if any(outcome.status == "failed" for outcome in outcomes):
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    for outcome in failed if quiet else ():
+        print(f"labkit: {outcome.notebook} failed: {outcome.problem}", file=sys.stderr)
+    if failed:
         sys.exit(1)
 
 
 @app.command()
 def sweep(
-    run_ids: Annotated[list[str] | None, typer.Argument(help="Runs of `labkit list`.")] = None,
+    run_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN", help="Runs of `labkit list`.", autocompletion=_run_ids)
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds: 0-9, or 0-4,7.")] = "0-4",
-    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of those of the profile.")] = None,
-    train_images: Annotated[int | None, typer.Option(help="Training images, instead of those of the profile.")] = None,
+    epochs: Epochs = None,
+    train_images: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=_whole_number("--train-images", 1, 60_000),
+            help="Training images, instead of those of the profile.",
+        ),
+    ] = None,
     profile: Profile = "auto",
     parameter: Annotated[
         list[str] | None,
@@ -243,17 +284,32 @@ def sweep(
             "--parameter",
             "-p",
             metavar="NAME VALUE",
-            help="learning_rate or batch_size (for a notebook: what it takes); of a run, several values are all run.",
+            help="Setting of a run, learning_rate or batch_size, given again for several values; or of the notebook.",
         ),
     ] = None,
-    notebook: Annotated[str | None, typer.Option(help="Run this notebook instead, through papermill.")] = None,
+    notebook: Annotated[
+        str | None,
+        typer.Option(help="Run this notebook instead, through papermill.", autocompletion=_notebook_names),
+    ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler: tcp://host:8786.")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes on this machine; 0: this one, without Dask.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=_whole_number("--workers", 0),
+            help="Processes on this machine; 0: this one, without Dask.",
+        ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of a job on the CPU.")] = 1,
+    threads: Annotated[
+        int, typer.Option(metavar="N", parser=_whole_number("--threads", 1), help="Threads of a job on the CPU.")
+    ] = 1,
     replicas: Annotated[
-        int, typer.Option(min=1, help="Seeds of a PyTorch run that are trained together, for a GPU.")
+        int,
+        typer.Option(
+            metavar="N",
+            parser=_whole_number("--replicas", 1),
+            help="Seeds of a PyTorch run that are trained together, for a GPU.",
+        ),
     ] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = Path("sweeps"),
 ) -> None:
@@ -307,8 +363,17 @@ def sweep(
 @app.command()
 def bench(
     networks: Annotated[str, typer.Option(help="Networks, with commas between them; all of them by default.")] = "",
-    repeats: Annotated[int, typer.Option(help="Measurements of each loop.")] = 5,
-    batches: Annotated[int, typer.Option(help="Batches of 128 images a measurement; 469 are a whole epoch.")] = 60,
+    repeats: Annotated[
+        int, typer.Option(metavar="N", parser=_whole_number("--repeats", 1), help="Measurements of each loop.")
+    ] = 5,
+    batches: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            parser=_whole_number("--batches", 1, 469),
+            help="Batches of 128 images a measurement; 469 are a whole epoch.",
+        ),
+    ] = 60,
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -323,8 +388,10 @@ def bench(
 
 @app.command()
 def verify(
-    report_dir: Annotated[Path, typer.Argument(help="The folder of a report, with its results.json.")],
-    time_limit: Annotated[int, typer.Option(min=1, help="Seconds that one cell may take.")] = 4 * 3600,
+    report_dir: Annotated[
+        Path, typer.Argument(metavar="REPORT", help="The folder of a report, with its results.json.")
+    ],
+    time_limit: TimeLimit = 4 * 3600,
 ) -> None:
     """Run a report again at its own parameters and compare it run by run; exit 1 where weights differ."""
     from labkit.verify import verify_report

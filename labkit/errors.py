@@ -37,9 +37,10 @@ def unknown(kind: str, given: str, valid: Iterable[str]) -> LabError:
     nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     shown = ", ".join(names) if names else "none"
-    return LabError(f"unknown {kind} {_one_line(given)}: valid are {shown}{hint}")
+    return LabError(f"unknown {kind} {one_line(given)}: valid are {shown}{hint}")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text that a user gave in quotes, escaped and cut to 80 characters."""
     shown = repr(text)
     return shown if len(shown) <= 80 else shown[:77] + "..."

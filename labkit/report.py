@@ -19,7 +19,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from labkit.errors import LabError, unknown
-from labkit.history import write_text
+from labkit.files import write_text
 from labkit.lab import OUT_VARIABLE
 from labkit.pages import write_page
 from labkit.parameters import notebook_parameters, parse_pairs
@@ -201,6 +201,8 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
             cwd=str(out),
             progress_bar=False,
             execution_timeout=time_limit_s,
+            # ipykernel warns on our stderr that a kernel talks over TCP: on this computer, to this process
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except PapermillExecutionError as error:
         first_line = str(error.evalue).strip().partition("\n")[0]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import labkit.bench
 from labkit.bench import LOOPS, NETWORKS, bench_table, run_bench, write_bench
 from labkit.cli import main
 from labkit.errors import LabError
@@ -38,6 +39,16 @@ def test_json_and_plot_are_written(measured: dict[str, Any], tmp_path: Path) -> 
     write_bench(measured, tmp_path / "new")
     assert json.loads((tmp_path / "new" / "bench.json").read_text()) == measured
     assert (tmp_path / "new" / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_prints_nothing_but_json(
+    measured: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(labkit.bench, "run_bench", lambda *_: measured)
+    with pytest.raises(SystemExit):
+        main(["bench", "--json"])
+    printed, errors = capsys.readouterr()
+    assert (json.loads(printed), errors) == (measured, "")
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 """The command line: what it prints, and that every mistake is one line and exit code 2, with nothing trained."""
 
-import io
 import json
 import re
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from commands import assert_refused, call
 from helpers import labkit_command, run_command
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,31 +16,8 @@ import labkit.report
 import labkit.single_run
 from labkit.cli import join_pairs, main
 from labkit.errors import LabError
+from labkit.parameters import PARAMETERS
 from labkit.runs import runs
-
-
-class Answer(NamedTuple):
-    """What a command line gave."""
-
-    code: object
-    out: str
-    err: str
-
-
-def call(*arguments: str) -> Answer:
-    """Run a command line in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return Answer(caught.value.code, out.getvalue(), err.getvalue())
-
-
-def assert_refused(answer: Answer) -> None:
-    assert answer.code == 2, answer
-    assert answer.err.startswith("labkit: ")
-    assert answer.err.count("\n") == 1
-    assert answer.err.endswith("\n")
-    assert "Traceback" not in answer.err
 
 
 @pytest.fixture
@@ -66,13 +42,6 @@ def test_list_shows_the_ten_runs() -> None:
     assert [line.split()[0] for line in lines[1:]] == list(runs())
     assert lines[1].split() == ["keras-baseline-5", "keras", "baseline", "relu", "5", "278,858", "97.35%"]
     assert lines[-1].split() == ["torch-deep-bn-20", "torch", "deep-bn", "leaky_relu", "20", "422,474", "99.26%"]
-
-
-@pytest.mark.parametrize("command", [[], ["list"], ["train"], ["test"], ["report"]])
-def test_help_is_no_error(command: list[str]) -> None:
-    answer = call(*command, "--help")
-    assert (answer.code, answer.err) == (0, "")
-    assert "Usage" in answer.out
 
 
 def test_no_command_shows_the_help() -> None:
@@ -128,11 +97,11 @@ def test_train_then_test_give_the_same_result(tmp_path: Path) -> None:
     [
         ("train torch-basline-5", "unknown run 'torch-basline-5': valid are keras-baseline-5, .*'torch-baseline-5'"),
         ("train torch-baseline-5 --profile ful", "unknown profile 'ful': valid are auto, quick, full; .*'full'"),
-        ("train torch-baseline-5 --epochs 0", "epochs is 0: valid are whole numbers from 1 to 999"),
-        ("train torch-baseline-5 --epochs five", "Invalid value for '--epochs'"),
-        ("train torch-baseline-5 --epochs 1.5", "Invalid value for '--epochs'"),
-        ("train torch-baseline-5 --seed -1", "seed is -1: valid are whole numbers from 0 to 4294967295"),
-        ("train keras-baseline-5 --seed 4294967296", "seed is 4294967296: valid are whole numbers from 0"),
+        ("train torch-baseline-5 --epochs 0", "--epochs is '0': valid are whole numbers from 1 to 999"),
+        ("train torch-baseline-5 --epochs five", "--epochs is 'five': valid are whole numbers from 1 to 999"),
+        ("train torch-baseline-5 --epochs 1.5", "--epochs is '1.5': valid are whole numbers from 1 to 999"),
+        ("train torch-baseline-5 --seed -1", "--seed is '-1': valid are whole numbers from 0 to 4294967295"),
+        ("train keras-baseline-5 --seed 4294967296", "--seed is '4294967296': valid are whole numbers from 0"),
         ("train torch-baseline-5 --sed 1", "No such option: --sed"),
         ("train torch-baseline-5 more", "unexpected extra argument"),
         ("train torch-baseline-5 --epochs", "requires an argument"),
@@ -156,7 +125,11 @@ def test_train_then_test_give_the_same_result(tmp_path: Path) -> None:
         ("report -p learning_rate nan", "parameter learning_rate is nan: valid are finite numbers above 0"),
         ("report -p learning_rate inf", "parameter learning_rate is inf: valid are finite numbers above 0"),
         ("report -p resume maybe", r"parameter resume is 'maybe' \(str\): valid is true or false"),
-        ("report --time-limit 0", "Invalid value for '--time-limit'"),
+        ("report --time-limit 0", "--time-limit is '0': valid are whole numbers from 1 up"),
+        ("verify reports --time-limit 1h", "--time-limit is '1h': valid are whole numbers from 1 up"),
+        ("sweep torch-baseline-5 --workers -1", "--workers is '-1': valid are whole numbers from 0 up"),
+        ("sweep torch-baseline-5 --train-images 60001", "'60001': valid are whole numbers from 1 to 60000"),
+        ("bench --batches 470", "--batches is '470': valid are whole numbers from 1 to 469"),
         ("test nowhere.keras", "nowhere.keras: no such model file"),
         ("test .", "a folder; a model is one file"),
         ("test a.**", "no such model file"),
@@ -258,6 +231,14 @@ def test_pairs_are_joined() -> None:
     assert join_pairs(["-p", "a", "--out", "x"]) == ["-p", "a", "--out", "x"]
     assert join_pairs(["-p"]) == ["-p"]
     assert join_pairs([]) == []
+
+
+def test_options_and_parameters_of_the_same_name_take_the_same_numbers() -> None:
+    for name in ("epochs", "seed"):
+        parameter = PARAMETERS[name]
+        lowest, highest = int(parameter.lowest or 0), int(parameter.highest)
+        answer = call("train", "torch-baseline-5", f"--{name}", "none")
+        assert f"valid are whole numbers from {lowest} to {highest}\n" in answer.err
 
 
 # Anything at all. Words without a slash or a leading dot: `--out` makes folders, and they must stay in the test's own.
