@@ -1,0 +1,172 @@
+"""The commands and snippets of the documents work: each is parsed, and those for instructors are run."""
+
+import itertools
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from helpers import run_command, small_idx_files, write_idx_folder
+from papermill.cli import papermill
+from papermill.iorw import read_yaml_file
+from typer.main import get_command
+
+from labkit.cli import app, join_pairs, split_pair
+from labkit.draw import DrawWidget
+from labkit.errors import LabError
+from labkit.parameters import PARAMETERS, check_parameters, parse_pairs
+from labkit.paths import notebooks_dir, project_dir, reference_dir
+from labkit.report import choose_notebooks
+from labkit.results import load_records
+from labkit.runs import find_run
+
+ROOT = project_dir()
+DOCUMENTS = ("README.md", "INSTRUCTORS.md", "CONTRIBUTING.md")
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LABKIT: Any = get_command(app)
+
+
+def read(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """Return the fenced blocks of a document in one language."""
+    return [content for name, content in FENCED.findall(read(document)) if name == language]
+
+
+def command_lines(document: str, program: str) -> Iterator[list[str]]:
+    """Yield the arguments of each call of a program, in fenced blocks and between backticks in the text."""
+    lines = [line for block in blocks(document, "") for line in block.splitlines()]
+    spans = re.findall(r"`([^`]+)`", FENCED.sub("", read(document)))
+    for line in (*lines, *spans):
+        first, *arguments = shlex.split(line, comments=True) or [""]
+        if Path(first).name == program and arguments:
+            yield arguments
+
+
+def every(program: str) -> list[Any]:
+    """Return the calls of a program in all documents, as parameters of a test."""
+    return [
+        pytest.param(arguments, id=f"{document}: {' '.join(arguments)}")
+        for document in DOCUMENTS
+        for arguments in command_lines(document, program)
+    ]
+
+
+@pytest.mark.parametrize("arguments", every("labkit"))
+def test_a_labkit_command_is_one(arguments: list[str]) -> None:
+    name, *rest = join_pairs(arguments)
+    given = LABKIT.commands[name].make_context(name, rest).params
+    for run in (given.get("run_id"), *(given.get("run_ids") or [])):
+        assert run in (None, "RUN") or find_run(run)
+    choose_notebooks([*(given.get("notebooks") or []), *filter(None, [given.get("notebook")])])
+    parse_pairs([split_pair(pair) for pair in given.get("parameter") or []], PARAMETERS)
+
+
+@pytest.mark.parametrize("arguments", every("papermill"))
+def test_a_papermill_command_is_one(arguments: list[str]) -> None:
+    given = papermill.make_context("papermill", list(arguments)).params
+    assert (ROOT / given["notebook_path"]).exists()
+    assert {name for name, _ in (*given["parameters"], *given["parameters_raw"])} <= set(PARAMETERS)
+
+
+@pytest.mark.parametrize("arguments", every("make"))
+def test_a_make_target_is_one(arguments: list[str]) -> None:
+    assert re.search(rf"^{arguments[0]}:", read("Makefile"), re.MULTILINE)
+
+
+def test_commands_were_found() -> None:
+    assert len(every("labkit")) > 20
+    assert len(every("papermill")) == 2
+    assert len(every("make")) > 5
+
+
+# INSTRUCTORS.md: the parameters of an exercise
+
+
+def papermill_command(parameters: str) -> list[str]:
+    """Write the YAML file of the example and return its command line, with the notebook's real path."""
+    Path("week3.yaml").write_text(parameters, encoding="utf-8")
+    (arguments,) = command_lines("INSTRUCTORS.md", "papermill")
+    notebook, *rest = arguments
+    path = notebooks_dir() / Path(notebook).name
+    return [sys.executable, "-m", "papermill", "--no-progress-bar", str(path), *rest]
+
+
+def test_the_parameters_of_an_exercise_arrive(tmp_path: Path) -> None:
+    (example,) = blocks("INSTRUCTORS.md", "yaml")
+    done = run_command(papermill_command(example), LABKIT_OUT="")
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = load_records(tmp_path / "lab_output")["keras-baseline-5"]
+    assert (record["seed"], record["profile"], record["epochs"]) == (3, "quick", 2)
+
+
+def test_a_misspelt_parameter_is_refused_in_one_line(tmp_path: Path) -> None:
+    (example,) = blocks("INSTRUCTORS.md", "yaml")
+    done = run_command(papermill_command(example.replace("epochs", "epoch")), LABKIT_OUT="")
+    assert done.returncode == 1
+    said = "LabError: unknown parameter 'epoch': valid are seed, .*; did you mean 'epochs'[?]"
+    assert re.search(rf"^{said}$", done.stderr, re.MULTILINE), done.stderr[-2000:]
+    assert not (tmp_path / "lab_output").exists()
+
+
+def test_yaml_takes_a_number_with_an_exponent_for_a_text(tmp_path: Path) -> None:
+    (tmp_path / "week3.yaml").write_text("learning_rate: 1e-3", encoding="utf-8")
+    given = read_yaml_file(str(tmp_path / "week3.yaml"))
+    with pytest.raises(LabError, match=r"parameter learning_rate is '1e-3' \(str\): valid is a number"):
+        check_parameters(given, PARAMETERS)
+
+
+# INSTRUCTORS.md: the Python snippets, one after the other as a reader would
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the snippets have defined after all of them were run in a folder with what they speak of."""
+    folder = tmp_path_factory.mktemp("instructor")
+    (folder / "data").symlink_to(ROOT / "data")
+    clothes = write_idx_folder(folder / "fashion", small_idx_files())
+    (clothes / "classes.txt").write_text("\n".join(f"class {n}" for n in range(10)), encoding="utf-8")
+    for student in ("ada", "emmy"):
+        (folder / "reports" / student).mkdir(parents=True)
+        (folder / "reports" / student / "results.json").symlink_to(reference_dir() / "results.json")
+    defined: dict[str, Any] = {"folder": folder}
+    snippets = blocks("INSTRUCTORS.md", "python")
+    assert len(snippets) == 4
+    # the last line of a snippet may be an expression, which a notebook shows
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for number, snippet in enumerate(snippets):
+            *lines, last = snippet.rstrip().splitlines()
+            if last.startswith("draw("):
+                last = f"widget = {last}"
+            exec(compile("\n".join((*lines, last)), f"snippet {number}", "exec"), defined)
+    return defined
+
+
+def test_the_results_of_a_class_are_one_table(names: dict[str, Any]) -> None:
+    written = pd.read_csv(names["folder"] / "class.csv")
+    runs = json.loads((reference_dir() / "results.json").read_text(encoding="utf-8"))["runs"]
+    assert list(written.columns) == ["student", "run", "profile", "seed", "epochs", "accuracy (%)"]
+    expected = [(student, run["run"]) for student, run in itertools.product(("ada", "emmy"), runs)]
+    assert list(zip(written["student"], written["run"], strict=True)) == expected
+    assert written["accuracy (%)"][0] == pytest.approx(100 * runs[0]["test"]["accuracy"])
+
+
+def test_another_data_set_is_loaded_and_a_network_of_ones_own_trains_on_it(names: dict[str, Any]) -> None:
+    assert names["data"].train_images.shape == (30, 28, 28)
+    assert names["data"].class_names[9] == "class 9"
+    assert len(names["history"]) == 2
+
+
+def test_the_drawing_widget_offers_both_networks(names: dict[str, Any]) -> None:
+    widget = names["widget"]
+    assert isinstance(widget, DrawWidget)
+    assert widget.networks == ["mnist_addlayer_epoch20", "mine"]
+    assert len(widget.read(names["data"].test_images[0], "mine")[0]["probabilities"]) == 10
