@@ -1,6 +1,7 @@
 """Turn a full report into what the series ships: outputs in the notebooks, figures, the reference run.
 
-For maintainers: `python -m labkit.publish REPORT_DIR` after `labkit report --profile full --out REPORT_DIR`.
+For maintainers: `python -m labkit.publish REPORT_DIR` after `labkit report --profile full --out REPORT_DIR`, and the
+same with `--profile quick` for the times that the notebooks name.
 """
 
 import json
@@ -26,10 +27,12 @@ RESULTS_END = "<!-- end of results -->"
 def publish(report: Path) -> None:
     """Copy a full report's outputs, figures, results, predictions and models into the project.
 
+    Of a quick report only the seconds that its notebooks took are kept: notebooks say from them how long they take.
+
     Parameters
     ----------
     report : Path
-        A report of the whole series, profile `full`, without parameters.
+        A report of the whole series, profile `full` or `quick`, without parameters.
 
     Raises
     ------
@@ -37,11 +40,14 @@ def publish(report: Path) -> None:
         The report is not such a report, a notebook was changed after it, or a model is too large.
     """
     results = json.loads((report / "results.json").read_text(encoding="utf-8"))
-    if results["profile"] != "full" or results["parameters"]:
-        raise LabError(f"{report}: valid is a report with the profile full and without parameters")
+    if results["parameters"]:
+        raise LabError(f"{report}: valid is a report without parameters")
     failed = [n["notebook"] for n in results["notebooks"] if n["status"] == "failed"]
     if failed:
         raise LabError(f"{report}: failed: {', '.join(failed)}")
+    if results["profile"] == "quick":
+        _publish_times(results)
+        return
     for name, path in series().items():
         _publish_notebook(report / f"{name}.ipynb", path)
     _publish_reference(report, results)
@@ -99,6 +105,14 @@ def _publish_reference(report: Path, results: dict[str, Any]) -> None:
     predictions.mkdir(parents=True, exist_ok=True)
     for run_id in runs():
         shutil.copyfile(report / "predictions" / f"{run_id}.npz", predictions / f"{run_id}.npz")
+
+
+def _publish_times(results: dict[str, Any]) -> None:
+    if any(n["status"] != "done" for n in results["notebooks"]):
+        raise LabError("notebooks were skipped: valid is a report without --resume")
+    seconds = {n["notebook"]: round(n["seconds"], 1) for n in results["notebooks"]}
+    content = {"profile": "quick", "device": results["device"], "seconds": seconds}
+    write_text(reference_dir() / "times.json", json.dumps(content, indent=1) + "\n")
 
 
 def _replace_folder(source: Path, target: Path, *patterns: str) -> None:
