@@ -183,6 +183,16 @@ def _measure_network(network: str, repeats: int, batches: int) -> tuple[str, lis
     return str(workers[0].about["device"]), rows
 
 
+def best_loops(result: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the row of labkit's loop and that of the fastest plain one, by network."""
+    best = {}
+    for ours in result["rows"]:
+        if ours["loop"] == "labkit":
+            plain = [row for row in result["rows"] if row["network"] == ours["network"] and row["loop"] != "labkit"]
+            best[ours["network"]] = ours, min(plain, key=lambda row: float(row["seconds"]))
+    return best
+
+
 def bench_table(result: dict[str, Any]) -> str:
     """Return the table that `labkit bench` prints."""
     lines = [

@@ -70,8 +70,8 @@ CLAIMS = (
         ),
         "Whether a difference is larger than the test set's chance. One of a few images is not: it lies within one or "
         "two standard errors, and says little either way.",
-        "Which activation is better: the sign of so small a difference can change with the seed. `labkit sweep` trains "
-        "many seeds.",
+        "Which activation is better: the sign of so small a difference can change with the seed. Notebook 09 has many "
+        "seeds.",
     ),
     Claim(
         "The deep network with batch normalisation is the best of all.",

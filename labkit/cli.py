@@ -236,7 +236,7 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Run the notebooks and write the report: pages, figures, index.html and results.json."""
-    from labkit.lab import MNIST
+    from labkit.data import MNIST
     from labkit.profiles import resolve_profile
     from labkit.report import choose_notebooks, parse_parameters, run_report
 

@@ -13,6 +13,8 @@ from labkit.paths import data_dir
 PIXEL_MEAN = 0.1307
 PIXEL_STD = 0.3081
 
+MNIST = "mnist"  # of the notebooks' parameter `dataset`; anything else there is a folder
+
 
 @dataclass(frozen=True)
 class ImageSet:

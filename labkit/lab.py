@@ -1,6 +1,7 @@
 """What every notebook needs around its lesson: plan, folders, figures, records. The lesson stays in the notebook."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ from IPython.core.getipython import get_ipython
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 
-from labkit.data import ImageSet, load_idx, load_mnist
+from labkit.data import MNIST, ImageSet, load_idx, load_mnist
 from labkit.errors import unknown
 from labkit.history import Evaluation, History
 from labkit.parameters import PARAMETERS, check_parameters
 from labkit.paths import reference_dir
 from labkit.plotting import DPI, png
-from labkit.profiles import Plan, make_plan
+from labkit.profiles import Plan, has_gpu, make_plan
+from labkit.progress import somebody_watches
 from labkit.results import (
     Record,
     device_name,
@@ -24,6 +26,7 @@ from labkit.results import (
     load_records,
     make_record,
     reference_records,
+    reference_times,
     results_table,
     save_record,
     test_summary,
@@ -31,7 +34,6 @@ from labkit.results import (
 )
 
 OUT_VARIABLE = "LABKIT_OUT"
-MNIST = "mnist"  # of the parameter `dataset`; anything else is a folder
 
 
 class Lab:
@@ -56,6 +58,12 @@ class Lab:
         self.name = name
         self.parameters = parameters
         self.out = Path(os.environ.get(OUT_VARIABLE) or parameters.get("out", "lab_output"))
+        self.quick_runs = 0.0  # what is planned, counted in runs of the quick profile
+
+    @property
+    def dataset(self) -> str:
+        """`mnist`, or the folder of another data set."""
+        return str(self.parameters.get("dataset", MNIST))
 
     @property
     def state_dir(self) -> Path:
@@ -70,10 +78,11 @@ class Lab:
         LabError
             The folder does not hold the four IDX files, or they are damaged.
         """
-        dataset = self.parameters.get("dataset", MNIST)
-        data = load_mnist() if dataset == MNIST else load_idx(dataset)
-        name = "MNIST" if dataset == MNIST else Path(dataset).name
+        data = load_mnist() if self.dataset == MNIST else load_idx(self.dataset)
+        name = "MNIST" if self.dataset == MNIST else Path(self.dataset).name
         print(f"{name}: {len(data.train_images):,} training and {len(data.test_images):,} test images")
+        if self.dataset != MNIST:
+            print("published and reference results are those of MNIST: they say nothing about this data set")
         return data
 
     def plan(self, epochs: int) -> Plan:
@@ -85,8 +94,26 @@ class Lab:
             The epochs of the full run; the parameter `epochs`, where it is not None, overrides it.
         """
         plan = make_plan(self.parameters.get("profile", "auto"), epochs, self.parameters.get("epochs"))
+        if self.dataset != MNIST:
+            plan = replace(plan, train_images=min(plan.train_images, len(load_idx(self.dataset).train_images)))
+        quick = make_plan("quick", epochs)
+        work = plan.train_images * plan.epochs / (quick.train_images * quick.epochs)
+        self.quick_runs = max(self.quick_runs, work)
         print(f"plan: {plan}")
         return plan
+
+    def say_where(self) -> None:
+        """Print what this notebook will compute on, and how long it takes: after the last call of `plan`.
+
+        The time is that of a quick run on the computer of the reference run, times the work that is planned.
+        """
+        print(f"device: {device_name()}")
+        measured = reference_times()
+        if self.name not in measured:
+            return
+        minutes = measured[self.name] * (self.quick_runs or 1) / 60
+        took = "less than a minute" if minutes < 1 else f"about {minutes:.0f} minutes"
+        print(f"time: {took} on 2 CPU cores" + ("; a GPU needs less" if has_gpu() else ""))
 
     def model_path(self, file_name: str) -> Path:
         """Return where a model of this run is saved."""
@@ -121,6 +148,8 @@ class Lab:
             Further JSON-able entries.
         """
         settings = {k: v for k, v in self.parameters.items() if k in ("learning_rate", "batch_size")}
+        if self.dataset != MNIST:
+            settings["dataset"] = Path(self.dataset).name
         seed = self.parameters.get("seed", 1)
         more = {"notebook": self.name, **settings, "device": device_name(), "threads": thread_counts(), **more}
         if reference is not None:
@@ -144,7 +173,7 @@ class Lab:
         wanted |= {k: v for k, v in self.parameters.items() if k in ("seed", "learning_rate", "batch_size")}
         if record is None or any(record.get(k) != v for k, v in wanted.items()):
             return None
-        return record
+        return record if record.get("dataset", MNIST) == Path(self.dataset).name else None
 
     def table(self, *run_ids: str) -> pd.DataFrame:
         """Return the comparison "published / reference / this run" for some runs, as texts to show."""
@@ -152,6 +181,21 @@ class Lab:
         if not reference_records():
             table = table.drop(columns=[c for c in table.columns if c.startswith("reference")])
         return format_table(table)
+
+    def draw(self, *models: Any) -> None:
+        """Show the widget to draw a digit on, where somebody is there to draw.
+
+        Parameters
+        ----------
+        *models
+            As `draw.draw` takes them: model files, or a name with the probe of a network.
+        """
+        if somebody_watches():
+            from labkit.draw import draw
+
+            display(draw(*models))
+        else:
+            print("Open this notebook in JupyterLab, VS Code, Colab or Kaggle to draw; a report has it as draw.html.")
 
     def show(self, figure: Figure, name: str, alt: str) -> None:
         """Show a figure with its alternative text, and save it under `out/figures/`.

@@ -1,6 +1,6 @@
 """What per-image probabilities tell: which images a network gets wrong, how sure it is, where two networks differ."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +110,7 @@ def right_in_one_only(first: Probabilities, second: Probabilities, labels: Label
     return int((right_1 & ~right_2).sum()), int((right_2 & ~right_1).sum())
 
 
-def caption(label: int, probability: Probabilities) -> str:
+def caption(label: int, probability: Probabilities, class_names: Sequence[str] = "0123456789") -> str:
     """Say what an image is, what it was taken for and how surely: `4 as 9, 97.1%`.
 
     Parameters
@@ -119,7 +119,9 @@ def caption(label: int, probability: Probabilities) -> str:
         The true class.
     probability : float array, shape (classes,)
         Of this image.
+    class_names : sequence of str
     """
     share = 100 * float(probability.max())
     # stored probabilities are rounded, and no network is quite certain
-    return f"{label} as {probability.argmax()}, " + ("> 99.9%" if share > 99.9 else f"{share:.1f}%")
+    sure = "> 99.9%" if share > 99.9 else f"{share:.1f}%"
+    return f"{class_names[label]} as {class_names[int(probability.argmax())]}, {sure}"

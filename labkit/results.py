@@ -156,6 +156,14 @@ def reference_records() -> dict[str, Record]:
     return {record["run"]: record for record in json.loads(path.read_text(encoding="utf-8"))["runs"]}
 
 
+def reference_times() -> dict[str, float]:
+    """Return how many seconds each notebook takes in the quick profile, measured on 2 CPU cores."""
+    path = reference_dir() / "times.json"
+    if not path.exists():
+        return {}
+    return dict(json.loads(path.read_text(encoding="utf-8"))["seconds"])
+
+
 def environment() -> dict[str, str]:
     """Return the versions that a result depends on: Python, labkit and the frameworks."""
     found = {"python": platform.python_version(), "labkit": __version__}
@@ -222,15 +230,16 @@ def results_table(records: Mapping[str, Record], run_ids: Iterable[str] | None =
     reference = reference_records()
     rows = {}
     for run_id in run_ids if run_ids is not None else runs():
-        published = runs()[run_id].published if run_id in runs() else None
+        done = records.get(run_id)
+        same_data = done is None or "dataset" not in done  # other results are those of MNIST
+        published = runs()[run_id].published if run_id in runs() and same_data else None
         row: dict[str, Any] = {
             "published accuracy (%)": 100 * published.accuracy if published else None,
             "published loss": published.loss if published else None,
         }
-        for label, record in (("reference", reference.get(run_id)), ("this run", records.get(run_id))):
+        for label, record in (("reference", reference.get(run_id) if same_data else None), ("this run", done)):
             row[f"{label} accuracy (%)"] = 100 * record["test"]["accuracy"] if record else None
             row[f"{label} loss"] = record["test"]["loss"] if record else None
-        done = records.get(run_id)
         row["this run was"] = scale_of(done) if done else "not run"
         rows[run_id] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
@@ -250,6 +259,8 @@ def format_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def scale_of(record: Record) -> str:
-    """Return what was carried out of a run, in words: images, epochs, profile, and whether it was cut short."""
+    """Return what was carried out of a run, in words: images, epochs, profile, data set, whether it was cut short."""
     done = str(Plan(record["profile"], record["train_images"], record["epochs"]))
+    if "dataset" in record:
+        done = f"{record['dataset']}: {done}"
     return f"{done}, interrupted: {record['planned_epochs']} were planned" if "planned_epochs" in record else done

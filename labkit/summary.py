@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from labkit.claims import CLAIMS, Claim, Comparison
 from labkit.counts import TEST_IMAGES, difference_error
 from labkit.counts import standard_error as standard_error  # notebook 07 takes it from here
+from labkit.data import MNIST
 from labkit.errors import LabError
 from labkit.mistakes import right_in_one_only
 from labkit.paths import reference_dir
@@ -62,7 +63,7 @@ class Results:
         return f"{len(self.records)} of the ten runs, {self.label}{rest}"
 
 
-def collect(out: Path, labels: NDArray[np.uint8]) -> Results:
+def collect(out: Path, labels: NDArray[np.uint8], dataset: str = MNIST) -> Results:
     """Collect the results under `out`; where none of the ten runs is there, those of the shipped reference run.
 
     Parameters
@@ -71,14 +72,23 @@ def collect(out: Path, labels: NDArray[np.uint8]) -> Results:
         Holds `results/` and `predictions/`.
     labels : uint8 array, shape (10,000,)
         The true classes of the test images.
+    dataset : str
+        What the notebooks take as `dataset`: the data set of the labels.
 
     Raises
     ------
     LabError
-        A result cannot be read, there are none at all, or none has its per-image probabilities beside it.
+        A result cannot be read or belongs to another data set, there are none at all, or none has its
+        per-image probabilities beside it.
     """
     found = load_records(out)
+    for run_id, record in found.items():
+        if record.get("dataset", MNIST) != Path(dataset).name:
+            used = record.get("dataset", MNIST)
+            raise LabError(f"{out / 'results'}: {run_id} was trained on {used}: valid is -p dataset with that set")
     own = any(run_id in found for run_id in runs())
+    if not own and dataset != MNIST:
+        raise LabError(f"{out / 'results'}: no results on {Path(dataset).name}: run another notebook with it first")
     folder = out if own else reference_dir()
     records = found if own else reference_records()
     ten = {run_id: records[run_id] for run_id in runs() if run_id in records}

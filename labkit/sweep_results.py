@@ -18,8 +18,9 @@ from labkit.files import write_bytes, write_text
 from labkit.paths import reference_dir
 from labkit.runs import Run, find_run
 
-# What all seeds of a run must share to be put together, and what the compact form says once.
-SETTINGS = ("profile", "epochs", "train_images", "learning_rate", "momentum", "batch_size", "threads", "method")
+# What all seeds of a run must share to be put together, and what the compact form says once. The number of threads
+# is not among them: it moves the last bits of a result, as another seed moves all of them.
+SETTINGS = ("profile", "epochs", "train_images", "learning_rate", "momentum", "batch_size", "method")
 DECIMALS = 6  # of losses in the compact form; accuracies are kept as they are
 
 
@@ -39,6 +40,8 @@ class SeedResult:
         After the last epoch, on the training images, in evaluation mode.
     seconds : float
         Of training.
+    threads : int
+        On the CPU.
     weights_sha256 : str
     made_on : mapping
         Device and versions.
@@ -54,6 +57,7 @@ class SeedResult:
     train_accuracy: float
     train_loss: float
     seconds: float
+    threads: int
     weights_sha256: str
     made_on: Mapping[str, Any]
     predictions: NDArray[np.uint8]
@@ -84,6 +88,7 @@ def read_sweep(folder: Path) -> list[SeedResult]:
                     record["train"]["accuracy"],
                     record["train"]["loss"],
                     record["seconds"],
+                    record["threads"],
                     record["weights_sha256"],
                     {"device": record["device"], "versions": record["versions"]},
                     _read_predictions(path.with_suffix(".npz")),
@@ -144,6 +149,7 @@ def _seed_entry(result: SeedResult) -> dict[str, Any]:
         "train_accuracy": result.train_accuracy,
         "train_loss": round(result.train_loss, DECIMALS),
         "seconds": round(result.seconds, 1),
+        "threads": result.threads,
         "weights_sha256": result.weights_sha256,
     }
 
@@ -179,6 +185,7 @@ def reference_sweep(folder: Path | None = None) -> list[SeedResult]:
                         entry["train_accuracy"],
                         entry["train_loss"],
                         entry["seconds"],
+                        entry["threads"],
                         entry["weights_sha256"],
                         made_on,
                         predicted,

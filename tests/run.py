@@ -33,7 +33,6 @@ def main() -> int:
         unit += ["-m", "not cluster" if slow else "not cluster and not slow"]
         books = [sys.executable, "-m", "pytest", *WORKERS, "--nbval", "--nbval-cell-timeout", "900"]
         books += ["--nbval-sanitize-with", "tests/sanitize.cfg", "-p", "no:cacheprovider", "notebooks"]
-        books += ["--ignore", "notebooks/drafts"]  # waits for data that is not there yet
         codes = [
             subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command in (unit, books)
         ]

@@ -8,8 +8,13 @@ from helpers import idx_bytes, small_idx_files, write_idx_folder
 
 import labkit
 from labkit.errors import LabError
+from labkit.history import Epoch, History
 from labkit.lab import Lab
-from labkit.parameters import PARAMETERS
+from labkit.parameters import PARAMETERS, notebook_parameters
+from labkit.report import run_report, series
+from labkit.results import load_records
+from labkit.summary import collect
+from labkit.training import evaluation_of
 
 
 def test_a_folder_is_loaded_in_one_line(tmp_path: Path) -> None:
@@ -45,8 +50,64 @@ def test_a_folder_that_is_not_there_and_labels_above_nine_are_refused(tmp_path: 
 def test_the_parameter_dataset_reaches_the_notebooks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "dataset" in PARAMETERS
     folder = write_idx_folder(tmp_path / "clothes", small_idx_files())
-    data = Lab("01_keras_baseline", dataset=str(folder)).load_data()
-    assert len(data.train_images) == 30
-    assert capsys.readouterr().out == "clothes: 30 training and 10 test images\n"
+    lab = Lab("01_keras_baseline", dataset=str(folder), profile="full")
+    assert len(lab.load_data().train_images) == 30
+    loaded, warned = capsys.readouterr().out.splitlines()
+    assert loaded == "clothes: 30 training and 10 test images"
+    assert "say nothing about this data set" in warned
+    assert lab.plan(5).train_images == 30
+    assert capsys.readouterr().out == "plan: 30 images, 5 epochs (full)\n"
     Lab("01_keras_baseline", dataset="mnist").load_data()
     assert capsys.readouterr().out == "MNIST: 60,000 training and 10,000 test images\n"
+
+
+def test_results_on_another_data_set_stay_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LABKIT_OUT", raising=False)
+    folder = write_idx_folder(tmp_path / "clothes", small_idx_files())
+    out = tmp_path / "out"
+    labels = labkit.load_idx(folder).test_labels
+    with pytest.raises(LabError, match="no results on clothes"):
+        collect(out, labels, str(folder))
+    lab = Lab("01_keras_baseline", dataset=str(folder), out=str(out), epochs=1)
+    right = np.eye(10, dtype=np.float32)[labels]
+    test = evaluation_of(right, labels, np.zeros(10, np.float32))
+    history = History([Epoch(1, 0.1, 1.0, test.loss, test.accuracy, 1.0)], [])
+    plan = lab.plan(5)
+    lab.record("keras-baseline-5", plan, (10, 10), test, history, "0" * 64)
+    row = lab.table("keras-baseline-5").loc["keras-baseline-5"]
+    assert row["published accuracy (%)"] == row["reference accuracy (%)"] == "–"
+    assert row["this run accuracy (%)"] == "100.00"
+    assert row["this run was"] == "clothes: 30 images, 1 epoch (quick)"
+    assert lab.own_record("keras-baseline-5", plan) is not None
+    assert Lab("02_more_epochs", out=str(out), epochs=1).own_record("keras-baseline-5", plan) is None
+    assert collect(out, labels, str(folder)).probabilities["keras-baseline-5"].shape == (10, 10)
+    with pytest.raises(LabError, match="trained on clothes"):
+        collect(out, labels)
+
+
+def test_every_notebook_that_trains_takes_another_data_set() -> None:
+    taking = [name for name, path in series().items() if "dataset" in notebook_parameters(path)]
+    assert [name[:2] for name in taking] == ["01", "02", "03", "04", "05", "06", "07", "08"]
+
+
+@pytest.mark.slow
+def test_the_notebooks_run_on_another_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LABKIT_OUT", raising=False)
+    mnist = labkit.load_mnist()
+    files = {
+        "train-images-idx3-ubyte": mnist.train_images[:1500, :, ::-1],
+        "train-labels-idx1-ubyte": mnist.train_labels[:1500],
+        "t10k-images-idx3-ubyte": mnist.test_images[:500, :, ::-1],
+        "t10k-labels-idx1-ubyte": mnist.test_labels[:500],
+    }
+    folder = write_idx_folder(tmp_path / "mirrored", {name: idx_bytes(array) for name, array in files.items()})
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    (folder / "classes.txt").write_text("\n".join(names), encoding="utf-8")
+    chosen = {name: path for name, path in series().items() if "dataset" in notebook_parameters(path)}
+    out = tmp_path / "report"
+    outcomes = run_report(chosen, out, "quick", {"dataset": str(folder), "epochs": 1})
+    assert [outcome.problem for outcome in outcomes if outcome.status != "done"] == []
+    for record in load_records(out).values():
+        assert record["dataset"] == "mirrored"
+        assert record["train_images"] == 1500
+    assert "seven taken for" in (out / "07_summary.html").read_text(encoding="utf-8")
