@@ -4,11 +4,13 @@ import itertools
 import json
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
 from helpers import run_command, small_idx_files, write_idx_folder
@@ -19,9 +21,9 @@ from typer.main import get_command
 from labkit.cli import app, join_pairs, split_pair
 from labkit.draw import DrawWidget
 from labkit.errors import LabError
-from labkit.parameters import PARAMETERS, check_parameters, parse_pairs
+from labkit.parameters import PARAMETERS, check_parameters, notebook_parameters
 from labkit.paths import notebooks_dir, project_dir, reference_dir
-from labkit.report import choose_notebooks
+from labkit.report import choose_notebooks, parse_parameters
 from labkit.results import load_records
 from labkit.runs import find_run
 
@@ -65,15 +67,15 @@ def test_a_labkit_command_is_one(arguments: list[str]) -> None:
     given = LABKIT.commands[name].make_context(name, rest).params
     for run in (given.get("run_id"), *(given.get("run_ids") or [])):
         assert run in (None, "RUN") or find_run(run)
-    choose_notebooks([*(given.get("notebooks") or []), *filter(None, [given.get("notebook")])])
-    parse_pairs([split_pair(pair) for pair in given.get("parameter") or []], PARAMETERS)
+    notebooks = choose_notebooks([*(given.get("notebooks") or []), *filter(None, [given.get("notebook")])])
+    parse_parameters([split_pair(pair) for pair in given.get("parameter") or []], notebooks)
 
 
 @pytest.mark.parametrize("arguments", every("papermill"))
 def test_a_papermill_command_is_one(arguments: list[str]) -> None:
     given = papermill.make_context("papermill", list(arguments)).params
-    assert (ROOT / given["notebook_path"]).exists()
-    assert {name for name, _ in (*given["parameters"], *given["parameters_raw"])} <= set(PARAMETERS)
+    taken = notebook_parameters(ROOT / given["notebook_path"])
+    assert {name for name, _ in (*given["parameters"], *given["parameters_raw"])} <= set(taken)
 
 
 @pytest.mark.parametrize("arguments", every("make"))
@@ -90,30 +92,45 @@ def test_commands_were_found() -> None:
 # INSTRUCTORS.md: the parameters of an exercise
 
 
-def papermill_command(parameters: str) -> list[str]:
-    """Write the YAML file of the example and return its command line, with the notebook's real path."""
+def papermill_example(parameters: str, notebooks: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the example, with these parameters in its YAML file and its notebook from this folder."""
     Path("week3.yaml").write_text(parameters, encoding="utf-8")
     (arguments,) = command_lines("INSTRUCTORS.md", "papermill")
     notebook, *rest = arguments
-    path = notebooks_dir() / Path(notebook).name
-    return [sys.executable, "-m", "papermill", "--no-progress-bar", str(path), *rest]
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", str(notebooks / Path(notebook).name), *rest]
+    return run_command(command, LABKIT_OUT="")
 
 
-def test_the_parameters_of_an_exercise_arrive(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_an_exercise_runs_with_its_parameters(tmp_path: Path) -> None:
     (example,) = blocks("INSTRUCTORS.md", "yaml")
-    done = run_command(papermill_command(example), LABKIT_OUT="")
+    done = papermill_example(example, notebooks_dir())
     assert done.returncode == 0, done.stderr[-2000:]
     record = load_records(tmp_path / "lab_output")["keras-baseline-5"]
     assert (record["seed"], record["profile"], record["epochs"]) == (3, "quick", 2)
 
 
-def test_a_misspelt_parameter_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_the_parameters_of_an_exercise_arrive_and_a_misspelt_one_is_refused(tmp_path: Path) -> None:
+    """In the notebook as far as it checks its parameters: the rest trains."""
     (example,) = blocks("INSTRUCTORS.md", "yaml")
-    done = run_command(papermill_command(example.replace("epochs", "epoch")), LABKIT_OUT="")
+    notebook = nbformat.read(notebooks_dir() / "01_keras_baseline.ipynb", as_version=4)
+    checked = next(i for i, cell in enumerate(notebook.cells) if "lab = Lab(" in cell.source)
+    end = nbformat.v4.new_code_cell("import json\njson.dump(lab.parameters, open('arrived.json', 'w'))")
+    notebook.cells = [*notebook.cells[: checked + 1], end]
+    nbformat.write(notebook, tmp_path / "01_keras_baseline.ipynb")
+
+    done = papermill_example(example, tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    arrived = json.loads((tmp_path / "arrived.json").read_text(encoding="utf-8"))
+    defaults = notebook_parameters(notebooks_dir() / "01_keras_baseline.ipynb")
+    assert arrived == defaults | {"seed": 3, "profile": "quick", "epochs": 2}
+
+    (tmp_path / "arrived.json").unlink()
+    done = papermill_example(example.replace("epochs", "epoch"), tmp_path)
     assert done.returncode == 1
     said = "LabError: unknown parameter 'epoch': valid are seed, .*; did you mean 'epochs'[?]"
     assert re.search(rf"^{said}$", done.stderr, re.MULTILINE), done.stderr[-2000:]
-    assert not (tmp_path / "lab_output").exists()
+    assert not (tmp_path / "arrived.json").exists()
 
 
 def test_yaml_takes_a_number_with_an_exponent_for_a_text(tmp_path: Path) -> None:
