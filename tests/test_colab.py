@@ -16,6 +16,7 @@ import nbformat
 import pytest
 
 from labkit.colab import CELL_ID, FOLDED, cell_source, main, notebook_paths, stored_address, write_project
+from labkit.pages import write_page
 from labkit.paths import project_dir
 
 ROOT = project_dir()
@@ -161,6 +162,13 @@ def test_the_command_says_what_it_wrote(
     (project / "README.md").unlink()
     assert main([]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_cell_is_not_shown_in_the_pages_of_a_report(project: Path) -> None:
+    write_project(project)
+    page = write_page(project / "notebooks/solutions/00_solutions.ipynb").read_text(encoding="utf-8")
+    assert "shift_left" in page
+    assert "LABKIT_SOURCE" not in page
 
 
 # The cell, in environments without labkit
