@@ -212,7 +212,8 @@ class Lab:
         data = png(figure, self.out / "figures" / f"{number}_{name}.png")
         plt.close(figure)
         width = int.from_bytes(data[16:20], "big")  # of the PNG, in its header
-        display(Image(data=data, width=round(width * 100 / DPI), alt=alt))
+        # not alt=: IPython 7, which Colab ships, does not know it
+        display(Image(data=data, width=round(width * 100 / DPI), metadata={"alt": alt}))
 
 
 def _refuse_stray_parameters(known: dict[str, Any]) -> None:

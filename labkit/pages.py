@@ -40,6 +40,7 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     notebook = nbformat.read(executed, as_version=4)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     _drop_live_widgets(notebook)
+    _drop_folded_cells(notebook)
     exporter = HTMLExporter(
         template_name="basic", embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True
     )
@@ -68,6 +69,11 @@ def _drop_live_widgets(notebook: nbformat.NotebookNode) -> None:
         for output in cell.get("outputs", []):
             if WIDGET in output.get("data", {}):
                 output.data = {"text/plain": "(an interactive part: open the notebook, or the report's draw.html)"}
+
+
+def _drop_folded_cells(notebook: nbformat.NotebookNode) -> None:
+    """Leave out what a notebook folds away: how it gets labkit says nothing to those who read the page."""
+    notebook.cells = [c for c in notebook.cells if not c.metadata.get("jupyter", {}).get("source_hidden")]
 
 
 def _title(prose: str) -> str:

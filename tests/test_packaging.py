@@ -33,7 +33,7 @@ LAYERS = [
     {"keras_training", "torch_training", "training"},
     {"keras_models", "models", "torch_models"},
     set(),  # the analysis: plotting, results, lab, report, ...
-    {"cli", "publish"},
+    {"cli", "colab", "publish"},
 ]
 ANALYSIS = LAYERS.index(set())
 MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.glob("*.py"))}

@@ -1,0 +1,191 @@
+"""Make every notebook open alone, as on Colab and Kaggle: its first code cell gets labkit, links open it there.
+
+For maintainers: `python -m labkit.colab [ADDRESS]` stores the address in `pyproject.toml`, where one is given, and
+writes the cell and the links anew. An empty address takes it out again.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+from labkit.errors import LabError
+from labkit.files import write_text
+from labkit.paths import PACKAGE, project_dir
+
+CELL_ID = "labkit-source"
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+
+_VALID = "a git address such as https://HOST/OWNER/REPO, the address of a wheel, or an empty text"
+_ADDRESS = re.compile(r"(git\+)?(https|ssh|file)://[\w./:@%+~-]+")
+_GITHUB = re.compile(r"(?:git\+)?https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?(?:@[\w./-]+)?")
+_SETTING = re.compile(r'(^\[tool\.labkit\]\n(?:#.*\n)*source = )"(.*)"$', re.MULTILINE)
+_LINKS = re.compile(r"\[Open in Colab\]\([^)]*\) · \[Open in Kaggle\]\([^)]*\)")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        The exit code: 2, after one line on stderr, for an address that is none or a file that is not there.
+    """
+    parser = argparse.ArgumentParser(prog="labkit.colab", description=__doc__.splitlines()[0])
+    parser.add_argument("address", nargs="?", help=_VALID)
+    address = parser.parse_args(arguments).address
+    try:
+        changed = write_project(project_dir(), address)
+    except (LabError, OSError) as problem:
+        print(f"labkit.colab: {problem}", file=sys.stderr)
+        return 2
+    print("\n".join(f"written: {path}" for path in changed) or "nothing to change")
+    return 0
+
+
+def write_project(project: Path, address: str | None = None) -> list[Path]:
+    """Write the cell and the links into all notebooks and the README of a project.
+
+    Parameters
+    ----------
+    project : Path
+        A clone, with `pyproject.toml`, `README.md` and `notebooks/`.
+    address : str, optional
+        Where labkit comes from, stored in `pyproject.toml`; by default what is stored there.
+
+    Returns
+    -------
+    list of Path
+        The files that were changed.
+
+    Raises
+    ------
+    LabError
+        The address is none, or a file cannot be written.
+    """
+    settings = project / "pyproject.toml"
+    old = settings.read_text(encoding="utf-8")
+    address = stored_address(old) if address is None else address
+    _check(address)
+    new = {settings: _SETTING.sub(lambda found: f'{found[1]}"{address}"', old)}
+    for path in notebook_paths(project):
+        links = open_links(address, path.stem) if path.parent.name == "notebooks" else ""
+        new[path] = with_cell(path.read_text(encoding="utf-8"), address, links)
+    readme = project / "README.md"
+    new[readme] = _with_readme_links(readme.read_text(encoding="utf-8"), address)
+    changed = [path for path, text in new.items() if text != path.read_text(encoding="utf-8")]
+    for path in changed:
+        write_text(path, new[path])
+    return changed
+
+
+def notebook_paths(project: Path) -> list[Path]:
+    """Return all notebooks of a project: the series, its solutions, its drafts."""
+    found = (project / "notebooks").rglob("[0-9][0-9]_*.ipynb")
+    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+
+
+def stored_address(settings: str) -> str:
+    """Return the address that the text of a `pyproject.toml` holds; empty: the series is not published.
+
+    Raises
+    ------
+    LabError
+        There is no place for an address in it.
+    """
+    found = _SETTING.search(settings)
+    if found is None:
+        raise LabError('pyproject.toml: has no line `source = "..."` under [tool.labkit]')
+    return found[2]
+
+
+def cell_source(address: str) -> str:
+    """Return the source of the cell that gets labkit, with an address written into it."""
+    template = (PACKAGE / "templates" / "get_labkit.py").read_text(encoding="utf-8")
+    return template.replace('address = ""', f'address = "{address}"', 1).rstrip("\n")
+
+
+def open_links(address: str, name: str) -> str:
+    """Return links that open a notebook of the series on Colab and Kaggle; empty where it is not on GitHub.
+
+    Parameters
+    ----------
+    address : str
+        Where labkit comes from.
+    name : str
+        Of the notebook, without ending.
+    """
+    github = _GITHUB.fullmatch(address)
+    if github is None:
+        return ""
+    place = f"{github[1]}/{github[2]}/blob/main/notebooks/{name}.ipynb"
+    colab = f"https://colab.research.google.com/github/{place}"
+    kaggle = f"https://kaggle.com/kernels/welcome?src=https://github.com/{place}"
+    return f"[Open in Colab]({colab}) · [Open in Kaggle]({kaggle})"
+
+
+def with_cell(notebook: str, address: str, links: str) -> str:
+    """Return a notebook, as JSON, whose first code cell gets labkit.
+
+    Parameters
+    ----------
+    notebook : str
+        As JSON; where it was executed, its cells are counted anew.
+    address : str
+        Is written into the cell.
+    links : str
+        Stand below the title; empty: none do.
+    """
+    content = nbformat.reads(notebook, as_version=4)
+    cells = [cell for cell in content.cells if cell.get("id") != CELL_ID]
+    title = next(cell for cell in cells if cell.cell_type == "markdown")
+    executed = any(cell.get("execution_count") for cell in cells)
+    cell = nbformat.v4.new_code_cell(cell_source(address), id=CELL_ID, metadata=FOLDED)
+    cell.execution_count = 1 if executed else None
+    cells.insert(cells.index(title) + 1, cell)
+    title.source = _with_title_links(title.source, links)
+    content.cells = cells
+    _count_anew(cells)
+    nbformat.validate(content)
+    return str(nbformat.writes(content)) + "\n"
+
+
+def _count_anew(cells: list[nbformat.NotebookNode]) -> None:
+    """Number the executed cells from 1 on, as if the notebook had been run with all of them."""
+    executed = [cell for cell in cells if cell.get("execution_count")]
+    for number, cell in enumerate(executed, 1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
+
+
+def _with_title_links(title: str, links: str) -> str:
+    plain = re.sub(rf"\n\n{_LINKS.pattern}", "", title)
+    heading, newline, rest = plain.partition("\n")
+    below = f"\n\n{links}" if links else ""
+    return f"{heading}{below}{newline}{rest}"
+
+
+def _with_readme_links(readme: str, address: str) -> str:
+    """Put the links behind each notebook that the README's table names, or take them away."""
+
+    def links(name: re.Match[str]) -> str:
+        found = open_links(address, name[2])
+        return f"{name[1]} · {found}" if found else name[1]
+
+    plain = re.sub(rf" · {_LINKS.pattern}", "", readme)
+    return re.sub(r"(?<=^\| )(\[[^]]*\]\(notebooks/(\w+)\.ipynb\))", links, plain, flags=re.MULTILINE)
+
+
+def _check(address: str) -> None:
+    # what a browser shows while one looks at a folder or a file on GitHub is no git address
+    on_github = address.removeprefix("git+").startswith("https://github.com/") and not address.endswith(".whl")
+    if address and not (_GITHUB if on_github else _ADDRESS).fullmatch(address):
+        raise LabError(f"address {address!r}: valid is {_VALID}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
