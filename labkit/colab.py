@@ -182,7 +182,7 @@ def _with_readme_links(readme: str, address: str) -> str:
 
 def _check(address: str) -> None:
     # what a browser shows while one looks at a folder or a file on GitHub is no git address
-    on_github = address.removeprefix("git+").startswith("https://github.com/") and not address.endswith(".whl")
+    on_github = address.removeprefix("git+").startswith("https://github.com/") and ".whl" not in address
     if address and not (_GITHUB if on_github else _ADDRESS).fullmatch(address):
         raise LabError(f"address {address!r}: valid is {_VALID}")
 

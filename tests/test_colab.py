@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 import venv
 import zipfile
@@ -14,6 +15,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from helpers import run_command
 
 from labkit.colab import CELL_ID, FOLDED, cell_source, main, notebook_paths, stored_address, write_project
 from labkit.pages import write_page
@@ -91,6 +93,13 @@ def test_any_other_address_takes_the_links_away(project: Path, other: str) -> No
     assert contents(project) == before
     assert all(b"Open in" not in content for content in before.values())
     assert stored_address((project / "pyproject.toml").read_text(encoding="utf-8")) == other
+
+
+def test_what_the_command_writes_keeps_to_the_style_of_the_project(project: Path) -> None:
+    write_project(project, f"git+{GITHUB}.git@main")
+    for rule in (["check", "-q"], ["format", "-q", "--check"]):
+        done = run_command([sys.executable, "-m", "ruff", *rule, "--no-cache", str(project / "notebooks")])
+        assert done.returncode == 0, done.stdout
 
 
 def test_a_second_run_changes_nothing_and_keeps_the_address(project: Path) -> None:

@@ -5,7 +5,8 @@ import sys
 from importlib import invalidate_caches, metadata
 from pathlib import Path
 
-address = ""  # of labkit: a git address, a wheel or a folder; LABKIT_SOURCE in the environment comes before it
+# Of labkit: a git address, a wheel or a folder; LABKIT_SOURCE in the environment comes before it
+address = ""
 if not any(metadata.distributions(name="labkit")):
 
     class NoLabkitError(Exception):
@@ -19,7 +20,7 @@ if not any(metadata.distributions(name="labkit")):
         raise NoLabkitError("labkit is not installed: set LABKIT_SOURCE to its git address, to a wheel or to a folder")
     if "://" not in source:
         source = str(Path(source).resolve())  # a whole path, or pip could take it for the name of a package
-    elif not source.startswith("git+") and not source.endswith(".whl"):
+    elif not source.startswith("git+") and ".whl" not in source:
         source = f"git+{source}"
     folder = [source] if Path(source).is_dir() else []  # is used where it lies: what is changed there counts
     # What Colab or Kaggle ships fits its GPU and runs this notebook: pip adds what is missing and leaves it alone
