@@ -30,7 +30,7 @@ def main() -> int:
             "JUPYTER_PLATFORM_DIRS": "1",
         }
         unit = [sys.executable, "-m", "pytest", *WORKERS, "tests"]
-        unit += ["-m", "not cluster" if slow else "not cluster and not slow"]
+        unit += [] if slow else ["-m", "not slow"]
         books = [sys.executable, "-m", "pytest", *WORKERS, "--nbval", "--nbval-cell-timeout", "900"]
         books += ["--nbval-sanitize-with", "tests/sanitize.cfg", "-p", "no:cacheprovider", "notebooks"]
         codes = [

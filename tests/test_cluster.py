@@ -19,7 +19,7 @@ from labkit.results import load_records
 from labkit.sweep import notebook_jobs, sweep_notebook, sweep_runs, training_jobs
 from labkit.sweep_results import read_sweep
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RUNS = ["torch-baseline-5", "torch-leaky-relu-5"]
 SEEDS = [0, 1, 2]

@@ -262,6 +262,7 @@ def small_wheel(folder: Path, name: str, version: str, *requirements: str) -> Pa
 WHERE = "import labkit.lab; print(labkit.__file__)"
 
 
+@pytest.mark.slow
 def test_a_notebook_opened_alone_gets_labkit_from_git(platform: Platform, source_folder: Path, repository: str) -> None:
     """The whole way of a student on Colab: one notebook in an empty folder, run from top to bottom."""
     shutil.copyfile(source_folder / f"notebooks/{NOTEBOOK}.ipynb", platform.work / "mine.ipynb")
@@ -277,6 +278,7 @@ def test_a_notebook_opened_alone_gets_labkit_from_git(platform: Platform, source
     assert found.stdout.splitlines() == [str(platform.own_packages / "labkit/__init__.py"), " ".join(before.values())]
 
 
+@pytest.mark.slow
 def test_a_clone_around_the_notebook_is_used_where_it_lies(platform: Platform, source_folder: Path) -> None:
     platform.work = source_folder / "notebooks" / "solutions"
     done = platform.run_cell(WHERE, LABKIT_SOURCE="of no use")
@@ -285,6 +287,7 @@ def test_a_clone_around_the_notebook_is_used_where_it_lies(platform: Platform, s
     assert platform.run("-c", WHERE).stdout == done.stdout, "the next kernel finds it too"
 
 
+@pytest.mark.slow
 def test_a_folder_may_be_named_from_where_the_notebook_lies(platform: Platform) -> None:
     folder = platform.work / "mine"
     (folder / "labkit").mkdir(parents=True)
@@ -295,6 +298,7 @@ def test_a_folder_may_be_named_from_where_the_notebook_lies(platform: Platform) 
     assert (done.stdout, done.stderr) == (f"{folder / 'labkit/__init__.py'}\n", "")
 
 
+@pytest.mark.slow
 def test_a_wheel_works_without_the_project(platform: Platform, source_folder: Path, tmp_path: Path) -> None:
     built = platform.run("-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path / "dist"), str(source_folder))
     assert built.returncode == 0, built.stderr
@@ -304,6 +308,7 @@ def test_a_wheel_works_without_the_project(platform: Platform, source_folder: Pa
     assert done.stdout.splitlines() == [str(platform.own_packages / "labkit/__init__.py"), "60000"], done.stderr
 
 
+@pytest.mark.slow
 def test_the_environment_comes_before_the_address_in_the_cell(platform: Platform, tmp_path: Path) -> None:
     first, second = (small_wheel(tmp_path / v, "labkit", v) for v in ("1.1", "1.2"))
     show = "import labkit; print(labkit.version)"
@@ -348,6 +353,7 @@ def test_a_source_that_is_not_there_stops_with_the_words_of_pip(platform: Platfo
     assert platform.installed() == {}
 
 
+@pytest.mark.slow
 def test_what_the_platform_ships_is_never_replaced(platform: Platform, platform_packages: Path, tmp_path: Path) -> None:
     """A labkit that wants a newer NumPy than the platform's, which pip could have."""
     index = tmp_path / "index"
