@@ -235,7 +235,7 @@ def report(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the notebooks and write the report: pages, figures, index.html and results.json."""
+    """Run the notebooks and write the report: pages, figures, a PDF of the summary, index.html and results.json."""
     from labkit.data import MNIST
     from labkit.profiles import resolve_profile
     from labkit.report import choose_notebooks, parse_parameters, run_report
@@ -248,7 +248,7 @@ def report(
     with _hushed(quiet or as_json):
         settled = resolve_profile(str(given.get("profile", profile)))
         print(f"report: {len(chosen)} notebooks, profile {settled}, into {out}")
-        outcomes = run_report(chosen, out, profile, given, resume, time_limit)
+        outcomes = run_report(chosen, out, profile, given, resume, time_limit, pdf=True)
         for outcome in outcomes:
             print(f"{outcome.status:8} {outcome.notebook:28} {outcome.seconds:7.1f} s  {outcome.problem}".rstrip())
         print(f"report: {out / 'index.html'}")

@@ -1,5 +1,6 @@
 """Run the notebooks of the series through papermill and tie what they give into one report."""
 
+import base64
 import hashlib
 import json
 import os
@@ -24,6 +25,7 @@ from labkit.lab import OUT_VARIABLE
 from labkit.pages import write_page
 from labkit.parameters import notebook_parameters, parse_pairs
 from labkit.paths import PACKAGE, notebooks_dir
+from labkit.pdf import print_pdf
 from labkit.profiles import ENVIRONMENT_VARIABLE, resolve_profile
 from labkit.progress import progress_bar
 from labkit.results import (
@@ -38,6 +40,7 @@ from labkit.webpage import reference_onnx, write_draw_page
 
 CELL_TIME_LIMIT_S = 4 * 3600
 PROGRESS_FILE = "progress.json"
+SUMMARY = "07_summary"
 # What an earlier report may have left in the folder, and what a new one must not mix with its own.
 LEFT_BEHIND = ("results", "predictions", "states", "models", "figures")
 
@@ -120,6 +123,7 @@ def run_report(
     resume: bool = False,
     time_limit_s: int = CELL_TIME_LIMIT_S,
     progress: bool | None = None,
+    pdf: bool = False,
 ) -> list[Outcome]:
     """Run notebooks one after the other and write the report; go on when one of them fails.
 
@@ -138,6 +142,8 @@ def run_report(
         For each cell, in seconds.
     progress : bool, optional
         Show a progress bar over notebooks; by default when somebody watches.
+    pdf : bool
+        Print the page of the summary as a PDF as well, and say in one line what came of it.
 
     Returns
     -------
@@ -175,6 +181,9 @@ def run_report(
                 write_page(out / f"{name}.ipynb", _pages(out, notebooks))
             bar.update()
     bar.close()
+    if pdf and any(outcome.notebook == SUMMARY for outcome in outcomes):
+        why_not = print_pdf(out / f"{SUMMARY}.html")
+        print(f"pdf: {why_not or out / f'{SUMMARY}.pdf'}")
     write_report(out, outcomes, settled, given)
     return outcomes
 
@@ -184,7 +193,7 @@ def _clear(out: Path) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
     (out / PROGRESS_FILE).unlink(missing_ok=True)
     for name in series():
-        for ending in (".ipynb", ".html"):
+        for ending in (".ipynb", ".html", ".pdf"):
             (out / f"{name}{ending}").unlink(missing_ok=True)
 
 
@@ -316,6 +325,7 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
         titles={name: _title(out / f"{name}.ipynb") for name in series()},
         figures=_figures(out),
         draw_page=draw_page,
+        pdf=f"{SUMMARY}.pdf" if (out / f"{SUMMARY}.pdf").exists() else None,
     )
     write_text(out / "index.html", page)
 
@@ -335,17 +345,17 @@ def _title(executed: Path) -> str:
 
 def _figures(out: Path) -> list[dict[str, str]]:
     """Return the figures of the report with their alternative texts, from the executed notebooks."""
-    alts: dict[str, str] = {}
+    alts: dict[bytes, str] = {}  # by the figure itself: `lab.show` saves what it displays
     for name in series():
         executed = out / f"{name}.ipynb"
         if executed.exists():
-            shown = [
-                o.metadata.get("image/png", {}).get("alt", "")
+            alts |= {
+                base64.b64decode(o.data["image/png"]): o.metadata.get("image/png", {}).get("alt", "")
                 for c in nbformat.read(executed, as_version=4).cells
                 if c.cell_type == "code"
                 for o in c.outputs
                 if o.output_type == "display_data" and "image/png" in o.data
-            ]
-            files = sorted((out / "figures").glob(f"{name[:2]}_*.png"), key=lambda p: p.stat().st_mtime_ns)
-            alts |= {f.name: alt for f, alt in zip(files, shown, strict=False)}
-    return [{"file": f.name, "alt": alts.get(f.name, f.stem)} for f in sorted((out / "figures").glob("*.png"))]
+            }
+    return [
+        {"file": f.name, "alt": alts.get(f.read_bytes()) or f.stem} for f in sorted((out / "figures").glob("*.png"))
+    ]

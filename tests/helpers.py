@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from labkit.idx import MNIST_SHA256
 
+STROKE_TO_PICTURE_S = 0.1
+
 
 def idx_bytes(array: NDArray[np.uint8]) -> bytes:
     """Return the content of an IDX file of unsigned bytes."""

@@ -188,7 +188,7 @@ def test_a_failed_notebook_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> No
         labkit.report.Outcome("00_introduction", "done", 1.0, "", "key"),
         labkit.report.Outcome("01_keras_baseline", "failed", 2.0, "cell 3: ValueError: no", "key"),
     ]
-    monkeypatch.setattr(labkit.report, "run_report", lambda *_: outcomes)
+    monkeypatch.setattr(labkit.report, "run_report", lambda *_, **__: outcomes)
     answer = call("report", "--profile", "quick")
     assert (answer.code, answer.err) == (1, "")
     assert "failed   01_keras_baseline" in answer.out
@@ -210,7 +210,9 @@ def test_a_fault_of_labkit_itself_is_not_dressed_up_as_a_mistake(monkeypatch: py
 def test_parameters_reach_the_report_with_their_types(monkeypatch: pytest.MonkeyPatch) -> None:
     given_parameters = {}
 
-    def note(_notebooks: object, _out: object, _profile: object, given: dict[str, Any], *_: object) -> list[object]:
+    def note(
+        _notebooks: object, _out: object, _profile: object, given: dict[str, Any], *_: object, **__: object
+    ) -> list[object]:
         given_parameters.update(given)
         return []
 

@@ -1,10 +1,6 @@
 """The report in a browser: the drawing page reads digits as Python does, every link leads somewhere, all readable."""
 
-import shutil
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +8,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from browser.helpers import draw_seven, open_pad, serious_findings, shown_percentages
 from labkit.data import load_mnist
 from labkit.digits import mnist_image
 from labkit.draw import grey_maps
@@ -22,87 +19,6 @@ from labkit.paths import notebooks_dir
 from labkit.probes import Probe
 from labkit.report import Outcome, write_report
 from labkit.webpage import write_draw_page
-
-SEVEN = [(70, 60), (210, 60), (130, 230)]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-AXE = Path(__file__).with_name("axe.min.js")
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="session")
-def serve() -> Iterator[Callable[[Path], str]]:
-    """Serve a folder on this machine; returns its address."""
-    servers = []
-
-    def start(folder: Path) -> str:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page that refuses every request to another machine, and must end without errors in its console."""
-    context = browser.new_context()
-    tab = context.new_page()
-    faults: list[str] = []
-    tab.on("console", lambda message: faults.append(message.text) if message.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: faults.append(str(error)))
-
-    def only_local(route: Any) -> None:
-        if route.request.url.startswith(("http://127.0.0.1:", "file:", "data:", "blob:")):
-            route.continue_()
-        else:
-            faults.append(f"a request to {route.request.url}")
-            route.abort()
-
-    context.route("**/*", only_local)
-    yield tab
-    context.close()
-    assert faults == []
-
-
-def serious_findings(page: Any) -> list[str]:
-    """Return what axe-core finds on a page that is serious or critical, with the element."""
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run()")["violations"]
-    return [
-        f"{finding['id']}: {node['html'][:120]}"
-        for finding in found
-        if finding["impact"] in ("serious", "critical")
-        for node in finding["nodes"]
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -157,29 +73,12 @@ def _notebook(name: str) -> nbformat.NotebookNode:
     )
 
 
-def open_pad(page: Any, address: str) -> None:
-    """Open the drawing page and wait until the network is there."""
-    page.goto(f"{address}draw.html")
-    page.wait_for_selector("#pad[data-ready]", timeout=60_000)
-
-
-def shown_percentages(page: Any) -> list[float]:
-    """Return the ten percentages on the page, once a drawing has been read."""
-    page.wait_for_function("document.querySelector('.lk-number').textContent !== '–'")
-    return [float(text.rstrip("%")) for text in page.locator(".lk-number").all_inner_texts()]
-
-
 def test_a_drawn_digit_is_read_as_python_reads_it(
     page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
 ) -> None:
     out, probe = site
     open_pad(page, serve(out))
-    box = page.locator(".lk-canvas").bounding_box()
-    page.mouse.move(box["x"] + SEVEN[0][0], box["y"] + SEVEN[0][1])
-    page.mouse.down()
-    for x, y in SEVEN[1:]:
-        page.mouse.move(box["x"] + x, box["y"] + y, steps=8)
-    page.mouse.up()
+    draw_seven(page)
     page.wait_for_timeout(500)
     image = np.array(page.evaluate("Array.from(labkitPad.pad.read())"), np.uint8).reshape(28, 28)
     assert image.max() == 255

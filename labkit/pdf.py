@@ -1,0 +1,83 @@
+"""Print a page of a report as a PDF, with the Chromium, Chrome or Edge that is installed."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "microsoft-edge",
+    "msedge",
+)
+TIME_LIMIT_S = 120
+# A page of a report needs nothing from the network; the browser shall not look for anything either
+OPTIONS = (
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-pdf-header-footer",
+)
+
+
+def print_pdf(page: Path, time_limit_s: float = TIME_LIMIT_S) -> str:
+    """Print an HTML page into a PDF beside it.
+
+    Parameters
+    ----------
+    page : Path
+        An HTML file. A PDF that an earlier call left beside it is replaced, or gone.
+    time_limit_s : float
+        A browser that needs longer is ended.
+
+    Returns
+    -------
+    str
+        Why there is no PDF, in one line; empty where there is one.
+    """
+    target = page.with_suffix(".pdf")
+    target.unlink(missing_ok=True)
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        return f"{target.name} needs Chromium, Chrome or Edge on the path: not made"
+    options = [*OPTIONS, f"--print-to-pdf={target.resolve()}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.append("--no-sandbox")  # Chromium refuses to start as root with its sandbox
+    # With a profile of its own, or it hands the page to the browser that is open and ends
+    with tempfile.TemporaryDirectory(prefix="labkit-pdf-", ignore_cleanup_errors=True) as profile:
+        command = [browser, *options, f"--user-data-dir={profile}", page.resolve().as_uri()]
+        try:
+            ended = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=time_limit_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            problem = f"did not end within {time_limit_s:g} s"
+        except OSError as error:
+            problem = f"could not be started: {error.strerror or error}"
+        else:
+            problem = f"ended with code {ended.returncode}"
+    if _is_pdf(target):
+        return ""  # whatever the browser did after it
+    target.unlink(missing_ok=True)
+    return f"{target.name} could not be made: {Path(browser).name} {problem}"
+
+
+def _is_pdf(path: Path) -> bool:
+    """Tell whether a PDF is there and whole."""
+    if not path.is_file():
+        return False
+    content = path.read_bytes()
+    return content.startswith(b"%PDF") and b"%%EOF" in content[-1024:]
