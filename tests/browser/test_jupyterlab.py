@@ -42,6 +42,7 @@ async () => {
 """
 
 
+@pytest.mark.slow
 def test_a_notebook_is_run_with_a_bar_and_figures(lab_page: Any, lab: tuple[str, Path]) -> None:
     address, folder = lab
     notebook = nbformat.read(notebooks_dir() / "01_keras_baseline.ipynb", as_version=4)
