@@ -6,6 +6,7 @@ from typing import Any
 
 import nbformat
 import numpy as np
+import pytest
 from helpers import STROKE_TO_PICTURE_S
 
 from browser.helpers import (
