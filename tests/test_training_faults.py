@@ -38,14 +38,14 @@ def test_last_good_state_is_kept(framework: str, tmp_path: Path, monkeypatch: py
     """The last step of epoch 2 ruins the weights: only the test shows it, and no state of it is saved."""
     training = training_module(framework)
     calls: list[int] = []
-    evaluate = training.evaluate
+    evaluation_of = training.evaluation_of
 
-    def ruined_in_epoch_2(*arguments: Any, **options: Any) -> Evaluation:
+    def ruined_in_epoch_2(*arguments: Any) -> Evaluation:
         calls.append(1)
-        result = evaluate(*arguments, **options)
+        result = evaluation_of(*arguments)
         return result if len(calls) == 1 else Evaluation(float("nan"), 0, result.total, result.probabilities)
 
-    monkeypatch.setattr(training, "evaluate", ruined_in_epoch_2)
+    monkeypatch.setattr(training, "evaluation_of", ruined_in_epoch_2)
     with pytest.raises(LabError) as caught:
         train(framework, tmp_path, images=320)
     assert str(caught.value) == (
