@@ -174,7 +174,6 @@ def run_all_cells(page: Any, address: str, name: str) -> None:
 
 def cells_are_done(page: Any) -> bool:
     """Tell whether every code cell was run to its end and the kernel is idle."""
-    done = all(
-        prompt.strip("[]: ").isdigit() for prompt in page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
-    )
+    prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+    done = all(prompt.strip("[]: ").isdigit() for prompt in prompts if prompt)  # a folded cell shows none
     return done and page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").count() == 1
