@@ -210,7 +210,7 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
             cwd=str(out),
             progress_bar=False,
             execution_timeout=time_limit_s,
-            extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: its warnings would fill the terminal
+            extra_arguments=["--IPKernelApp.log_level=50"],  # what a kernel says about itself would fill the terminal
         )
     except PapermillExecutionError as error:
         first_line = str(error.evalue).strip().partition("\n")[0]
