@@ -110,6 +110,7 @@ def test_an_exercise_runs_with_its_parameters(tmp_path: Path) -> None:
     assert (record["seed"], record["profile"], record["epochs"]) == (3, "quick", 2)
 
 
+@pytest.mark.slow
 def test_the_parameters_of_an_exercise_arrive_and_a_misspelt_one_is_refused(tmp_path: Path) -> None:
     """In the notebook as far as it checks its parameters: the rest trains."""
     (example,) = blocks("INSTRUCTORS.md", "yaml")

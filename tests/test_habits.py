@@ -95,6 +95,7 @@ def test_tab_completes_once_it_is_installed(tmp_path: Path) -> None:
 # --quiet
 
 
+@pytest.mark.slow
 def test_quiet_training_prints_nothing_and_saves_as_ever(tmp_path: Path) -> None:
     arguments = ("--epochs", "1", "--profile", "quick", "--out", str(tmp_path / "out"), "--quiet")
     done = run_command(labkit_command("train", "torch-baseline-5", *arguments))
@@ -155,6 +156,7 @@ def test_report_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: 
 # --tensorboard, beside --json
 
 
+@pytest.mark.slow
 def test_an_event_file_holds_the_history(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     arguments = ("--epochs", "2", "--profile", "quick", "--out", str(tmp_path / "out"), "--json")

@@ -20,6 +20,8 @@ from browser.helpers import (
 from labkit.paths import notebooks_dir, reference_dir
 from labkit.runs import find_run
 
+pytestmark = pytest.mark.slow
+
 RUN_S = 420  # a minute on two quiet cores
 DEEP = reference_dir() / "models" / find_run("torch-deep-bn-20").model_file
 DRAW = f"from labkit.draw import draw\n\nwidget = draw({str(DEEP)!r})\nwidget"
@@ -43,7 +45,6 @@ async () => {
 """
 
 
-@pytest.mark.slow
 def test_a_notebook_is_run_with_a_bar_and_figures(lab_page: Any, lab: tuple[str, Path]) -> None:
     address, folder = lab
     notebook = nbformat.read(notebooks_dir() / "01_keras_baseline.ipynb", as_version=4)
