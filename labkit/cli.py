@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -42,8 +42,8 @@ def _profiles() -> list[str]:
     return list(PROFILES)
 
 
-def _whole_number(option: str, lowest: int, highest: int | None = None) -> Callable[[str | int], int]:
-    """Return the reader of an option: Typer's own errors lack the value or what is valid, as its releases differ."""
+def _whole_number(option: str, meaning: str, lowest: int, highest: int | None = None) -> Any:
+    """Return a Typer option for a whole number: Typer's own errors lack the value or what is valid, by release."""
     valid = f"whole numbers from {lowest} " + ("up" if highest is None else f"to {highest}")
 
     def read(given: str | int) -> int:  # Typer passes a default through it as well
@@ -55,7 +55,7 @@ def _whole_number(option: str, lowest: int, highest: int | None = None) -> Calla
             raise LabError(f"{option} is {one_line(str(given))}: valid are {valid}")
         return number
 
-    return read
+    return typer.Option(metavar="N", parser=read, help=meaning)
 
 
 Profile = Annotated[
@@ -66,13 +66,11 @@ Profile = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", parser=_whole_number("--epochs", 1, 999), help="Epochs, instead of those of the profile."
-    ),
+    _whole_number("--epochs", "Epochs, instead of those of the profile.", 1, 999),
 ]
 TimeLimit = Annotated[
     int,
-    typer.Option(metavar="N", parser=_whole_number("--time-limit", 1), help="Seconds that one cell may take."),
+    _whole_number("--time-limit", "Seconds that one cell may take.", 1),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and show no progress bar.")]
@@ -117,7 +115,7 @@ def train(
     epochs: Epochs = None,
     seed: Annotated[
         int | None,
-        typer.Option(metavar="N", parser=_whole_number("--seed", 0, 2**32 - 1), help="Seed, instead of the run's own."),
+        _whole_number("--seed", "Seed, instead of the run's own.", 0, 2**32 - 1),
     ] = None,
     profile: Profile = "auto",
     out: Annotated[Path, typer.Option(help="Folder for models/, results/ and training states.")] = Path(),
@@ -271,11 +269,7 @@ def sweep(
     epochs: Epochs = None,
     train_images: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            parser=_whole_number("--train-images", 1, 60_000),
-            help="Training images, instead of those of the profile.",
-        ),
+        _whole_number("--train-images", "Training images, instead of those of the profile.", 1, 60_000),
     ] = None,
     profile: Profile = "auto",
     parameter: Annotated[
@@ -294,22 +288,12 @@ def sweep(
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler: tcp://host:8786.")] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            parser=_whole_number("--workers", 0),
-            help="Processes on this machine; 0: this one, without Dask.",
-        ),
+        _whole_number("--workers", "Processes on this machine; 0: this one, without Dask.", 0),
     ] = None,
-    threads: Annotated[
-        int, typer.Option(metavar="N", parser=_whole_number("--threads", 1), help="Threads of a job on the CPU.")
-    ] = 1,
+    threads: Annotated[int, _whole_number("--threads", "Threads of a job on the CPU.", 1)] = 1,
     replicas: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            parser=_whole_number("--replicas", 1),
-            help="Seeds of a PyTorch run that are trained together, for a GPU.",
-        ),
+        _whole_number("--replicas", "Seeds of a PyTorch run that are trained together, for a GPU.", 1),
     ] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = Path("sweeps"),
 ) -> None:
@@ -363,16 +347,10 @@ def sweep(
 @app.command()
 def bench(
     networks: Annotated[str, typer.Option(help="Networks, with commas between them; all of them by default.")] = "",
-    repeats: Annotated[
-        int, typer.Option(metavar="N", parser=_whole_number("--repeats", 1), help="Measurements of each loop.")
-    ] = 5,
+    repeats: Annotated[int, _whole_number("--repeats", "Measurements of each loop.", 1)] = 5,
     batches: Annotated[
         int,
-        typer.Option(
-            metavar="N",
-            parser=_whole_number("--batches", 1, 469),
-            help="Batches of 128 images a measurement; 469 are a whole epoch.",
-        ),
+        _whole_number("--batches", "Batches of 128 images a measurement; 469 are a whole epoch.", 1, 469),
     ] = 60,
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
