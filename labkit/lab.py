@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from labkit.profiles import Plan, has_gpu, make_plan
 from labkit.progress import somebody_watches
 from labkit.results import (
     Record,
+    dataset_of,
     device_name,
     format_table,
     load_records,
@@ -78,12 +80,16 @@ class Lab:
         LabError
             The folder does not hold the four IDX files, or they are damaged.
         """
-        data = load_mnist() if self.dataset == MNIST else load_idx(self.dataset)
+        data = self._data
         name = "MNIST" if self.dataset == MNIST else Path(self.dataset).name
         print(f"{name}: {len(data.train_images):,} training and {len(data.test_images):,} test images")
         if self.dataset != MNIST:
             print("published and reference results are those of MNIST: they say nothing about this data set")
         return data
+
+    @cached_property
+    def _data(self) -> ImageSet:
+        return load_mnist() if self.dataset == MNIST else load_idx(self.dataset)
 
     def plan(self, epochs: int) -> Plan:
         """Decide what a run of so many epochs will really do in this profile, and print it.
@@ -95,7 +101,7 @@ class Lab:
         """
         plan = make_plan(self.parameters.get("profile", "auto"), epochs, self.parameters.get("epochs"))
         if self.dataset != MNIST:
-            plan = replace(plan, train_images=min(plan.train_images, len(load_idx(self.dataset).train_images)))
+            plan = replace(plan, train_images=min(plan.train_images, len(self._data.train_images)))
         quick = make_plan("quick", epochs)
         work = plan.train_images * plan.epochs / (quick.train_images * quick.epochs)
         self.quick_runs = max(self.quick_runs, work)
@@ -173,7 +179,7 @@ class Lab:
         wanted |= {k: v for k, v in self.parameters.items() if k in ("seed", "learning_rate", "batch_size")}
         if record is None or any(record.get(k) != v for k, v in wanted.items()):
             return None
-        return record if record.get("dataset", MNIST) == Path(self.dataset).name else None
+        return record if dataset_of(record) == Path(self.dataset).name else None
 
     def table(self, *run_ids: str) -> pd.DataFrame:
         """Return the comparison "published / reference / this run" for some runs, as texts to show."""

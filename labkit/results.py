@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit import __version__
+from labkit.data import MNIST
 from labkit.errors import LabError
 from labkit.files import write_bytes, write_text
 from labkit.history import Evaluation, History
@@ -256,6 +257,11 @@ def format_table(table: pd.DataFrame) -> pd.DataFrame:
         return f"{value:.2f}" if "accuracy" in column else f"{value:.4f}"
 
     return pd.DataFrame({c: [shown(str(c), v) for v in table[c]] for c in table.columns}, index=table.index)
+
+
+def dataset_of(record: Record) -> str:
+    """Return the name of the data set that a run was trained on: `mnist`, or that of a folder."""
+    return str(record.get("dataset", MNIST))
 
 
 def scale_of(record: Record) -> str:

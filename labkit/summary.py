@@ -16,7 +16,7 @@ from labkit.data import MNIST
 from labkit.errors import LabError
 from labkit.mistakes import right_in_one_only
 from labkit.paths import reference_dir
-from labkit.results import Record, load_probabilities, load_records, reference_records, scale_of
+from labkit.results import Record, dataset_of, load_probabilities, load_records, reference_records, scale_of
 from labkit.runs import runs
 
 
@@ -83,8 +83,8 @@ def collect(out: Path, labels: NDArray[np.uint8], dataset: str = MNIST) -> Resul
     """
     found = load_records(out)
     for run_id, record in found.items():
-        if record.get("dataset", MNIST) != Path(dataset).name:
-            used = record.get("dataset", MNIST)
+        used = dataset_of(record)
+        if used != Path(dataset).name:
             raise LabError(f"{out / 'results'}: {run_id} was trained on {used}: valid is -p dataset with that set")
     own = any(run_id in found for run_id in runs())
     if not own and dataset != MNIST:
