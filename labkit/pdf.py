@@ -17,14 +17,13 @@ BROWSERS = (
 )
 TIME_LIMIT_S = 120
 # A page of a report needs nothing from the network; the browser shall not look for anything either
-OPTIONS = (
+HEADLESS = (
     "--headless=new",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--no-pdf-header-footer",
 )
 
 
@@ -48,7 +47,7 @@ def print_pdf(page: Path, time_limit_s: float = TIME_LIMIT_S) -> str:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         return f"{target.name} needs Chromium, Chrome or Edge on the path: not made"
-    options = [*OPTIONS, f"--print-to-pdf={target.resolve()}"]
+    options = [*HEADLESS, "--no-pdf-header-footer", f"--print-to-pdf={target.resolve()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--no-sandbox")  # Chromium refuses to start as root with its sandbox
     # With a profile of its own, or it hands the page to the browser that is open and ends

@@ -102,7 +102,7 @@ def _speed_markdown() -> str:
         for network, (ours, theirs) in best_loops(bench).items():
             lines.append(
                 f"| {network} | {ours['seconds']:.1f} | {theirs['seconds']:.1f} ({theirs['loop']}) "
-                f"| {theirs['seconds'] / ours['seconds']:.2f} |"
+                f"| {theirs['ratio']:.2f} |"
             )
         lines.append("")
     return "\n".join(lines)

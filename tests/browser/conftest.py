@@ -11,17 +11,9 @@ from typing import Any
 import pytest
 
 from browser.helpers import jupyter_lab, local_page
+from labkit.pdf import HEADLESS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--headless=new",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,7 +33,7 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *HEADLESS])
         yield chromium
         chromium.close()
 
