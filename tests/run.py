@@ -30,7 +30,8 @@ def main() -> int:
             "JUPYTER_PLATFORM_DIRS": "1",
         }
         unit = [sys.executable, "-m", "pytest", *WORKERS, "tests"]
-        unit += [] if slow else ["-m", "not slow"]
+        if not slow:
+            unit += ["-m", "not slow"]
         books = [sys.executable, "-m", "pytest", *WORKERS, "--nbval", "--nbval-cell-timeout", "900"]
         books += ["--nbval-sanitize-with", "tests/sanitize.cfg", "-p", "no:cacheprovider", "notebooks"]
         codes = [

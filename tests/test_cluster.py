@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from distributed import Client
+from helpers import labkit_command, run_command
 
 from labkit.results import load_records
 from labkit.sweep import notebook_jobs, sweep_notebook, sweep_runs, training_jobs
@@ -25,7 +26,6 @@ RUNS = ["torch-baseline-5", "torch-leaky-relu-5"]
 SEEDS = [0, 1, 2]
 EPOCHS, TRAIN_IMAGES = 2, 1000  # long enough to be killed in the middle
 WAIT_S = 600
-MAIN = "import sys; from labkit.cli import main; main(sys.argv[1:])"
 
 
 def weights(folder: Path) -> dict[tuple[str, int], str]:
@@ -94,7 +94,7 @@ def sweep_command(port: int, out: Path) -> list[str]:
     """Return `labkit sweep` for the jobs of these tests on that scheduler."""
     sizes = ["--epochs", str(EPOCHS), "--train-images", str(TRAIN_IMAGES)]
     where = ["--scheduler", f"tcp://127.0.0.1:{port}", "--out", str(out)]
-    return [sys.executable, "-c", MAIN, "sweep", *RUNS, "--seeds", "0-2", "--profile", "quick", *sizes, *where]
+    return labkit_command("sweep", *RUNS, "--seeds", "0-2", "--profile", "quick", *sizes, *where)
 
 
 def start(command: list[str]) -> subprocess.Popen[str]:
@@ -179,8 +179,7 @@ def test_both_frameworks_in_any_order_and_number_of_workers(tmp_path: Path) -> N
         assert (outcome.done, outcome.failures) == (4, {})
     # in a process of its own: TensorFlow may run here with another number of threads already
     sizes = ["--epochs", "1", "--train-images", "300", "--profile", "quick", "--workers", "0"]
-    command = [sys.executable, "-c", MAIN, "sweep", *runs, "--seeds", "0-1", *sizes, "--out", str(tmp_path / "none")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    done = run_command(labkit_command("sweep", *runs, "--seeds", "0-1", *sizes, "--out", str(tmp_path / "none")))
     assert "sweep: 4 done, 0 done earlier, 0 failed" in done.stdout, done.stderr
     expected = weights(tmp_path / "none")
     assert len(set(expected.values())) == 4
