@@ -1,7 +1,8 @@
 """Training and testing in Keras: one plain loop over epochs, a hundred batches at a time.
 
 On TensorFlow the training images lie on the device as bytes, and a hundred batches are one call of a
-compiled function: on two CPU cores that is twice as fast as `model.fit`, with the same mathematics.
+compiled function with batch normalisation in one operation: faster than `model.fit`, with the same mathematics.
+`labkit bench` measures what that is worth.
 """
 
 import os
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from labkit.batches import LOG_EVERY, epoch_order
 from labkit.data import ImageSet
 from labkit.history import Epoch, Evaluation, History
+from labkit.keras_batchnorm import fused_batch_normalisation
 from labkit.progress import progress_bar
 from labkit.quiet_tensorflow import keras, tf
 from labkit.state import (
@@ -164,7 +166,7 @@ def compile_training(network: keras.Model, optimizer: Any, data: ImageSet, batch
         for start in tf.range(0, tf.shape(chosen)[0], batch_size):
             batch = chosen[start : start + batch_size]
             targets = tf.cast(tf.gather(labels, batch), tf.int32)
-            with tf.GradientTape() as tape:
+            with tf.GradientTape() as tape, fused_batch_normalisation(network):
                 probabilities = network(normalise(tf.gather(images, batch)), training=True)
                 loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(targets, probabilities))
             gradients = tape.gradient(loss, network.trainable_variables)
