@@ -1,7 +1,8 @@
 """Training and testing in PyTorch: one plain loop over epochs and batches.
 
 The whole training set lies on the device as bytes. No DataLoader, no transform an image: on two CPU
-cores those cost more than the network itself. `labkit bench` measures what that is worth.
+cores those cost more than the network itself. `labkit bench` measures what that is worth. Large dropout masks
+are drawn by `labkit.torch_dropout`.
 """
 
 import os
@@ -28,6 +29,7 @@ from labkit.state import (
     python_random_states,
     restore_python_random_states,
 )
+from labkit.torch_dropout import fast_dropout
 from labkit.training import (
     Recipe,
     StateKeeper,
@@ -165,14 +167,15 @@ def fit(
                 targets = labels[chosen]
                 inputs = torch.split(images[chosen], batch_size)
                 chunk_losses, outputs = [], []
-                for batch, batch_targets in zip(inputs, torch.split(targets, batch_size), strict=True):
-                    log_probabilities = network(normalise(batch, mean, std))
-                    loss = F.nll_loss(log_probabilities, batch_targets)
-                    optimizer.zero_grad()
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    optimizer.step()
-                    chunk_losses.append(loss.detach())
-                    outputs.append(log_probabilities.detach())
+                with fast_dropout(network):
+                    for batch, batch_targets in zip(inputs, torch.split(targets, batch_size), strict=True):
+                        log_probabilities = network(normalise(batch, mean, std))
+                        loss = F.nll_loss(log_probabilities, batch_targets)
+                        optimizer.zero_grad()
+                        loss.backward()  # type: ignore[no-untyped-call]
+                        optimizer.step()
+                        chunk_losses.append(loss.detach())
+                        outputs.append(log_probabilities.detach())
                 losses = np.append(losses, torch.stack(chunk_losses).double().cpu().numpy())
                 correct += int((torch.cat(outputs).argmax(1) == targets).sum())
                 require_finite(losses[first:], epoch, first)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from labkit import torch_training
 from labkit.batches import epoch_order
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
+from labkit.torch_dropout import fast_dropout
 from labkit.torch_networks import build
 
 IMAGES, BATCH_SIZE, EPOCHS = 600, 128, 2  # the last batch of an epoch is smaller
@@ -71,9 +72,13 @@ def fast_loop(network: nn.Module, data: ImageSet) -> tuple[list[float], list[flo
 
 @pytest.mark.parametrize("name", ["lenet-dropout", "deep-bn", "keras-twin"])
 def test_fit_does_what_the_plain_loop_does(data: ImageSet, name: str) -> None:
-    """In the same memory layout, with dropout: the same random numbers in the same order."""
+    """In the same memory layout, with dropout: the same random numbers in the same order.
+
+    Large dropout masks are drawn as `fit` draws them; `test_torch_dropout.py` holds them against PyTorch's.
+    """
     plain, fast = network_for(name, dropout=True), network_for(name, dropout=True)
-    losses, accuracies = plain_loop(plain.to(memory_format=torch.channels_last), data)
+    with fast_dropout(plain):
+        losses, accuracies = plain_loop(plain.to(memory_format=torch.channels_last), data)
     fast_losses, fast_accuracies = fast_loop(fast, data)
     np.testing.assert_allclose(fast_losses, losses, rtol=1e-6)
     assert fast_accuracies == accuracies
