@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from labkit.plotting import BLUE, COLOURS, INK, VERMILION, style
 from labkit.stats import t_interval
-from labkit.verdicts import TEST_IMAGES, Evidence
+from labkit.verdicts import TEST_IMAGES, Evidence, seed_words
 
 SPREAD = 0.22  # of the dots of one row, in rows
 
@@ -110,6 +110,6 @@ def plot_seed_curves(table: pd.DataFrame, run_ids: Sequence[str], title: str) ->
                 axes.plot(curves.index, curves, color=colour, lw=0.7, alpha=0.5)
                 axes.plot(curves.index, curves.mean(axis=1), color=colour, lw=2.4)
                 axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.set(xlabel="epoch", ylabel="test accuracy (%)", title=f"{run_id}: {curves.shape[1]} seeds")
+            axes.set(xlabel="epoch", ylabel="test accuracy (%)", title=f"{run_id}: {seed_words(curves.shape[1])}")
         figure.suptitle(title, color=INK)
     return figure

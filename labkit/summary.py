@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from labkit.claims import CLAIMS, Claim, Comparison
 from labkit.counts import TEST_IMAGES, difference_error
-from labkit.counts import standard_error as standard_error  # notebook 07 takes it from here
 from labkit.data import MNIST
 from labkit.errors import LabError
 from labkit.mistakes import right_in_one_only

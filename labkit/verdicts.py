@@ -93,7 +93,7 @@ def judge_all(evidence: Sequence[Evidence]) -> str:
     """
     verdicts = [e.verdict for e in evidence]
     fewest = min(e.seeds for e in evidence)
-    count = "no seeds" if fewest == 0 else "1 seed" if fewest == 1 else f"{fewest} seeds"
+    count = seed_words(fewest)
     if NOT_SUPPORTED in verdicts:
         return f"not supported: {verdicts.count(NOT_SUPPORTED)} of {len(verdicts)} comparisons point the other way"
     if NOT_DECIDABLE in verdicts:
@@ -118,6 +118,11 @@ def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
             "verdict": e.verdict,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("difference in images of 10,000")
+
+
+def seed_words(n: int) -> str:
+    """Return a number of seeds in words: `no seeds`, `1 seed`, `2 seeds`."""
+    return "no seeds" if n == 0 else "1 seed" if n == 1 else f"{n} seeds"
 
 
 def p_words(p_value: float) -> str:
@@ -211,9 +216,9 @@ def why_worse(table: pd.DataFrame, better: str, worse: str) -> tuple[pd.DataFram
 
 def _points(difference: PairedDifference | None) -> str:
     if difference is None or not np.isfinite(difference.low):
-        return f", {0 if difference is None else difference.n} seeds"
+        return f", {seed_words(0 if difference is None else difference.n)}"
     low, high = 100 * difference.low, 100 * difference.high
-    return f"; difference {100 * difference.mean:+.2f} points, {low:+.2f} to {high:+.2f}, {difference.n} seeds"
+    return f"; difference {100 * difference.mean:+.2f} points, {low:+.2f} to {high:+.2f}, {seed_words(difference.n)}"
 
 
 def mcnemar_table(results: Sequence[SeedResult], first: str, second: str, labels: NDArray[np.uint8]) -> pd.DataFrame:
@@ -251,4 +256,4 @@ def interval_words(values: Sequence[float]) -> str:
     found = t_interval(values)
     if found.n < 2:
         return f"{100 * found.mean:.2f}% (1 seed, no interval)"
-    return f"{100 * found.mean:.2f}%, {100 * found.low:.2f} to {100 * found.high:.2f} ({found.n} seeds)"
+    return f"{100 * found.mean:.2f}%, {100 * found.low:.2f} to {100 * found.high:.2f} ({seed_words(found.n)})"

@@ -33,7 +33,6 @@ from labkit.summary import (
     collect,
     cost_table,
     deviation_table,
-    standard_error,
 )
 from labkit.summary_plots import plot_all_curves, plot_cost, plot_times_wrong
 
@@ -97,11 +96,6 @@ def test_caption_never_claims_certainty(share: float, expected: str) -> None:
     probabilities = np.full(10, (1 - share) / 9, np.float32)
     probabilities[9] = share
     assert caption(4, probabilities) == expected
-
-
-def test_standard_error_is_binomial() -> None:
-    assert standard_error(9_900) == pytest.approx((10_000 * 0.99 * 0.01) ** 0.5)
-    assert standard_error(10_000) == 0
 
 
 @pytest.mark.parametrize("run_ids", [["torch-baseline-5"], ["keras-baseline-20", "torch-deep-bn-20"], list(runs())])
