@@ -8,9 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from labkit.counts import TEST_IMAGES
 from labkit.plotting import BLUE, COLOURS, INK, VERMILION, style
 from labkit.stats import t_interval
-from labkit.verdicts import TEST_IMAGES, Evidence, seed_words
+from labkit.verdicts import Evidence, seed_words
 
 SPREAD = 0.22  # of the dots of one row, in rows
 

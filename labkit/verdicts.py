@@ -8,11 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.claims import Comparison
+from labkit.counts import TEST_IMAGES
 from labkit.runs import find_run
 from labkit.stats import PairedDifference, mcnemar, paired_difference, seeds_needed, t_interval
 from labkit.sweep_results import SeedResult, accuracies, same_recipe
 
-TEST_IMAGES = 10_000
 SUPPORTED, NOT_SUPPORTED, NOT_DECIDABLE = "supported", "not supported", "not decidable"
 
 
