@@ -19,7 +19,7 @@ def fused_batch_normalisation(network: keras.Model) -> Iterator[None]:
     Made for the block in which a training step is traced. The mathematics is that of Keras, to float rounding:
     mean and variance over the batch and its pixels, the same moving statistics, the same gradients. Layers that
     the operation does not cover (other than four dimensions with channels last, float32, scale and offset; with a
-    mask; frozen; of a class of their own; inside another layer) are left to Keras.
+    mask; frozen; of a class or with a `call` of their own; inside another layer) are left to Keras.
 
     Parameters
     ----------
@@ -30,14 +30,15 @@ def fused_batch_normalisation(network: keras.Model) -> Iterator[None]:
     -----
     Source: Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 1; `tf.compat.v1.nn.fused_batch_norm`.
     """
-    fused = [layer for layer in network.layers if type(layer) is keras.layers.BatchNormalization]
-    for layer in fused:
-        layer.call = _fused_call(layer, layer.call)
+    layers = dict.fromkeys(network.layers)  # a Sequential lists a layer that it uses twice two times
+    ours = [layer for layer in layers if type(layer) is keras.layers.BatchNormalization and "call" not in vars(layer)]
     try:
+        for layer in ours:
+            layer.call = _fused_call(layer, layer.call)
         yield
     finally:
-        for layer in fused:
-            del layer.call  # the method of the class shows again
+        for layer in ours:
+            vars(layer).pop("call", None)  # the method of the class shows again
 
 
 def _fused_call(layer: Any, keras_call: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
@@ -48,7 +49,7 @@ def _fused_call(layer: Any, keras_call: Callable[..., tf.Tensor]) -> Callable[..
             inputs, layer.gamma, layer.beta, epsilon=layer.epsilon, is_training=True
         )
         # TensorFlow returns the variance of the sample, over n - 1; Keras keeps the mean square, over n
-        n = tf.cast(tf.size(inputs) / inputs.shape[-1], tf.float32)
+        n = tf.cast(tf.size(inputs) / layer.gamma.shape[0], tf.float32)
         variance *= (n - 1) / n
         kept = layer.momentum
         layer.moving_mean.assign(layer.moving_mean * kept + mean * (1 - kept))

@@ -65,7 +65,7 @@ def fit(
     resume: bool = False,
     progress: bool | None = None,
 ) -> History:
-    """Train a network with stochastic gradient descent on its cross-entropy.
+    """Train a network with stochastic gradient descent on its cross-entropy and on what its layers add to it.
 
     Parameters
     ----------
@@ -169,7 +169,8 @@ def compile_training(network: keras.Model, optimizer: Any, data: ImageSet, batch
             with tf.GradientTape() as tape, fused_batch_normalisation(network):
                 probabilities = network(normalise(tf.gather(images, batch)), training=True)
                 loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(targets, probabilities))
-            gradients = tape.gradient(loss, network.trainable_variables)
+                objective = tf.add_n([loss, *network.losses])  # what the layers add: a regularizer, say
+            gradients = tape.gradient(objective, network.trainable_variables)
             optimizer.apply(gradients, network.trainable_variables)
             losses = losses.write(start // batch_size, loss)
             predicted = tf.argmax(probabilities, axis=1, output_type=tf.int32)

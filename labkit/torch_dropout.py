@@ -4,7 +4,7 @@ PyTorch draws a random number for each value, one after the other on one core (o
 the 64 feature maps of the Keras twin, a quarter of a training step. Here four values share one number of 64 bits.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -22,7 +22,7 @@ def fast_dropout(network: nn.Module) -> Iterator[None]:
     of the others, and the kept ones are scaled by 1 / (1 - p), as PyTorch does it. The random numbers come from
     PyTorch's generator, so that a seed fixes them, but they are other ones than PyTorch would draw. Left to PyTorch:
     inputs of fewer than 131,072 values, other types than float32, other devices than the CPU, evaluation mode,
-    `Dropout2d` and its like.
+    probabilities of 0 and above 0.999, `inplace=True`, `Dropout2d` and its like, layers of a class of their own.
 
     Parameters
     ----------
@@ -34,28 +34,26 @@ def fast_dropout(network: nn.Module) -> Iterator[None]:
     Source: Srivastava and others, "Dropout", 2014, section 10 (kept values are scaled while training).
     """
     layers = [module for module in network.modules() if type(module) is nn.Dropout]
-    for layer in layers:
-        layer.forward = _fast_forward(layer, layer.forward)  # type: ignore[method-assign, assignment]
     try:
+        for layer in layers:
+            layer.__class__ = _FastDropout
         yield
     finally:
         for layer in layers:
-            del layer.forward  # the method of the class shows again
+            layer.__class__ = nn.Dropout
 
 
-def _fast_forward(layer: nn.Dropout, torch_forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    def forward(inputs: Tensor) -> Tensor:
-        covered = inputs.device.type == "cpu" and inputs.dtype == torch.float32 and inputs.numel() >= LARGE
-        if not (covered and layer.training and 0 < layer.p < 1 and not layer.inplace):
-            return torch_forward(inputs)
-        return inputs * dropout_mask(inputs, layer.p)
-
-    return forward
+class _FastDropout(nn.Dropout):
+    def forward(self, input: Tensor) -> Tensor:  # PyTorch's name
+        large = input.device.type == "cpu" and input.dtype == torch.float32 and input.numel() >= LARGE
+        if large and self.training and 0 < self.p <= 0.999 and not self.inplace:
+            return input * dropout_mask(input, self.p)
+        return super().forward(input)
 
 
 def dropout_mask(inputs: Tensor, p: float) -> Tensor:
     """Return 0 with probability p, else 1 / (1 - p), for each value: float32, in the shape and layout of the inputs."""
-    numbers = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
+    numbers = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64, device=inputs.device).random_(-(1 << 63), None)
     kept = numbers.view(torch.int16)[: inputs.numel()] >= round(p * _STEPS) - _STEPS // 2
     mask = torch.empty_like(inputs)
     # in the order of the memory, whatever the layout: the values are independent of each other

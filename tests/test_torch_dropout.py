@@ -47,15 +47,18 @@ def test_the_mask_has_the_layout_of_the_inputs_and_depends_on_the_seed_alone() -
     assert odd.shape == (3, 5, 7)
 
 
-def test_the_gradient_goes_through_what_was_kept() -> None:
+def test_large_inputs_get_this_mask_and_the_gradient_goes_through_what_was_kept() -> None:
     layer = nn.Dropout(0.25)
     inputs = torch.randn(SHAPE, requires_grad=True)
+    torch.manual_seed(7)
     with fast_dropout(layer):
-        outputs = layer(inputs)
+        outputs = layer(input=inputs)
+    torch.manual_seed(7)
+    mask = dropout_mask(inputs, 0.25)
+    assert torch.equal(outputs, inputs * mask)
     outputs.sum().backward()
     assert inputs.grad is not None
-    torch.testing.assert_close(inputs.grad * inputs.detach(), outputs.detach())
-    assert 0.2 < float((inputs.grad == 0).double().mean()) < 0.3
+    assert torch.equal(inputs.grad, mask)
 
 
 class Halved(nn.Dropout):
@@ -73,22 +76,24 @@ class Halved(nn.Dropout):
         (nn.Dropout(0.5).eval(), torch.ones(LARGE)),
         (nn.Dropout(0.0), torch.ones(LARGE)),
         (nn.Dropout(1.0), torch.ones(LARGE)),
+        (nn.Dropout(0.9999999), torch.ones(LARGE)),
+        (nn.Dropout(0.5, inplace=True), torch.ones(LARGE)),
         (nn.Dropout2d(0.5), torch.ones(512, 256, 1, 1)),
         (Halved(0.5), torch.ones(LARGE)),
     ],
 )
 def test_the_rest_is_left_to_pytorch(layer: nn.Module, inputs: Tensor) -> None:
     torch.manual_seed(5)
-    right = layer(inputs)
+    right = layer(inputs.clone())
     torch.manual_seed(5)
     with fast_dropout(layer):
-        assert torch.equal(layer(inputs), right)
+        assert torch.equal(layer(inputs.clone()), right)
 
 
 def test_the_layers_are_as_before() -> None:
     dropout = nn.Dropout(0.5)
-    network = nn.Sequential(nn.Linear(2, 2), nn.Sequential(dropout))
+    network = nn.Sequential(dropout, nn.Sequential(dropout))  # used twice
     with pytest.raises(ZeroDivisionError), fast_dropout(network):
-        assert "forward" in vars(dropout)
+        assert type(dropout) is not nn.Dropout
         raise ZeroDivisionError
-    assert "forward" not in vars(dropout)
+    assert type(dropout) is nn.Dropout
