@@ -43,6 +43,7 @@ def test_the_speed_table_names_the_machine_and_shows_the_ratios() -> None:
     assert measured["device"] in README
     ratios = {name: theirs["seconds"] / ours["seconds"] for name, (ours, theirs) in best_loops(measured).items()}
     assert set(ratios) == set(NETWORKS)
+    wanted = {"lenet-dropout": 3, "deep-bn": 1.65, "keras-twin": 1.8}
     for name, ratio in ratios.items():
         assert f"| {name} | " in README
-        assert ratio > 1, name
+        assert ratio >= wanted.get(name, 1.3), name
