@@ -1,5 +1,6 @@
 """The fast Keras loop computes what Keras computes, to float rounding."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,16 +47,17 @@ def trained_once(inputs: NDArray[np.float64], dtype: str = "float32", fused: boo
 
 @pytest.mark.parametrize("shape", [(128, 26, 26, 8), (5, 3, 3, 4), (7, 1, 1, 4), (1, 2, 2, 3), (1, 1, 1, 4)])
 def test_batch_normalisation_is_as_exact_as_that_of_keras(shape: tuple[int, ...]) -> None:
-    """Measured against double precision: outputs, all gradients and the moving statistics."""
+    """Measured against double precision: outputs, all gradients and the moving statistics.
+
+    With one thread TensorFlow adds up the values of a channel one after the other, which loses up to half a unit in
+    the last place of single precision with each.
+    """
     inputs = np.maximum(np.random.default_rng(0).normal(0.3, 1, shape), 0)
-    exact, plain, fused = (
-        trained_once(inputs, dtype="float64"),
-        trained_once(inputs),
-        trained_once(inputs, fused=True),
-    )
+    exact, plain, fused = trained_once(inputs, dtype="float64"), trained_once(inputs), trained_once(inputs, fused=True)
+    lost = 1e-5 + math.prod(shape[:-1]) * 2.0**-24
     for right, keras_has, labkit_has in zip(exact, plain, fused, strict=True):
         rounding = np.abs(keras_has - right).max()
-        assert np.abs(labkit_has - right).max() <= 3 * rounding + 1e-5 * np.abs(right).max()
+        assert np.abs(labkit_has - right).max() <= 3 * rounding + lost * np.abs(right).max()
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ TOOLS = {"ipykernel", "ipywidgets", "jupyterlab", "scipy", "torchvision"}
 LAYERS = [
     {"__init__", "batches", "errors", "files", "import_order", "memory", "paths", "progress", "quiet_tensorflow"},
     {"archives", "data", "download", "exercises", "history", "idx", "parameters", "profiles", "runs", "state"},
-    {"keras_networks", "torch_networks"},
+    {"keras_batchnorm", "keras_networks", "torch_dropout", "torch_networks"},
     {"keras_training", "torch_training", "training"},
     {"keras_models", "models", "torch_models"},
     set(),  # the analysis: plotting, results, lab, report, ...
