@@ -11,6 +11,9 @@ def test_the_standard_error_is_that_of_a_binomial_count() -> None:
     assert standard_error(50, 100) == 5.0
     assert standard_error(100, 100) == 0.0
     assert standard_error(9_869, 10_000) == pytest.approx(math.sqrt(10_000 * 0.9869 * 0.0131))
+    # without a total, of the 10,000 test images
+    assert standard_error(9_900) == pytest.approx((10_000 * 0.99 * 0.01) ** 0.5)
+    assert standard_error(10_000) == 0
 
 
 def test_the_variances_of_a_difference_add() -> None:
