@@ -246,10 +246,11 @@ def report(
     with _hushed(quiet or as_json):
         settled = resolve_profile(str(given.get("profile", profile)))
         print(f"report: {len(chosen)} notebooks, profile {settled}, into {out}")
-        outcomes = run_report(chosen, out, profile, given, resume, time_limit, pdf=True)
+        about_pdf: list[str] = []
+        outcomes = run_report(chosen, out, profile, given, resume, time_limit, tell_pdf=about_pdf.append)
         for outcome in outcomes:
             print(f"{outcome.status:8} {outcome.notebook:28} {outcome.seconds:7.1f} s  {outcome.problem}".rstrip())
-        print(f"report: {out / 'index.html'}")
+        print(*about_pdf, f"report: {out / 'index.html'}", sep="\n")
     if as_json:
         done = [{k: v for k, v in asdict(o).items() if k != "key"} for o in outcomes]
         print(json.dumps({"report": str(out / "index.html"), "profile": settled, "notebooks": done}, indent=1))

