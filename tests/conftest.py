@@ -3,6 +3,8 @@
 labkit is imported before anything else: after it, TensorFlow and PyTorch go together in any order.
 """
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,14 @@ def isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
     # no proxy between the tests and their own servers
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Let processes that the test starts hear Ctrl-C: those of `make test &` inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

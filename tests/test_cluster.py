@@ -149,6 +149,7 @@ def test_a_scheduler_that_went_away_is_one_line_and_the_same_command_goes_on(
     assert weights(tmp_path) == expected
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_client_goes_on_where_it_was(tmp_path: Path, expected: dict[tuple[str, int], str]) -> None:
     port = free_port()
     with cluster(port):

@@ -128,6 +128,7 @@ cli.main(sys.argv[2:])
 """
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_saves_what_was_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
