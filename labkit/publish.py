@@ -91,7 +91,8 @@ def _speed_markdown() -> str:
     lines = []
     for path in sorted((reference_dir() / "bench").glob("*/bench.json")):
         bench = json.loads(path.read_text(encoding="utf-8"))
-        versions = ", ".join(f"{name} {bench['environment'][name]}" for name in ("torch", "tensorflow", "keras"))
+        packages = [name for name in ("torch", "tensorflow", "keras") if name in bench["environment"]]
+        versions = ", ".join(f"{name} {bench['environment'][name]}" for name in packages)
         lines += [
             f"{bench['device']}; {versions}; median of {bench['repeats']} measurements of {bench['batches']} batches",
             "in turn, warm-up excluded:",

@@ -1,7 +1,12 @@
 """The numbers in the README are those of the reference run."""
 
+import hashlib
 import json
+from pathlib import Path
 
+import pytest
+
+from labkit import publish
 from labkit.bench import NETWORKS, best_loops
 from labkit.paths import project_dir, reference_dir
 from labkit.publish import with_tables
@@ -47,3 +52,23 @@ def test_the_speed_table_names_the_machine_and_shows_the_ratios() -> None:
     for name, ratio in ratios.items():
         assert f"| {name} | " in README
         assert ratio >= wanted.get(name, 1.3), name
+
+
+def test_a_computer_without_tensorflow_has_its_speed_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = json.loads((reference_dir() / "bench" / "amd-epyc-2-cores" / "bench.json").read_text(encoding="utf-8"))
+    for package in ("tensorflow", "keras"):
+        del measured["environment"][package]
+    (tmp_path / "bench" / "gpu").mkdir(parents=True)
+    (tmp_path / "bench" / "gpu" / "bench.json").write_text(json.dumps(measured), encoding="utf-8")
+    monkeypatch.setattr(publish, "reference_dir", lambda: tmp_path)
+    assert f"{measured['device']}; torch {measured['environment']['torch']}; median of" in with_tables(README)
+
+
+def test_the_screenshots_show_what_the_series_ships() -> None:
+    folder = project_dir() / "figures" / "screenshots"
+    shown = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
+    assert set(shown) == {path.name for path in folder.glob("*.png")}
+    for picture, sources in shown.items():
+        for source, noted in sources.items():
+            now = hashlib.sha256((project_dir() / source).read_bytes()).hexdigest()
+            assert now == noted, f"{picture} is older than {source}: take it anew with tests/browser/screenshots.py"

@@ -16,11 +16,6 @@ from labkit.pdf import HEADLESS
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of screenshots.py."""
-    parser.addoption("--report", metavar="REPORT_DIR", help="the report that screenshots.py takes pictures of")
-
-
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
