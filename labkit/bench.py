@@ -36,6 +36,7 @@ NETWORKS = {
 }
 TRAIN_IMAGES = 60_000
 EPOCH_BATCHES = -(-TRAIN_IMAGES // BATCH_SIZE)
+PRECISION = "float32, TF32 off"  # in every loop and in the matrix product
 WARM_UP = "each loop runs once before its first measurement; a DataLoader's first 5 batches are not counted"
 
 
@@ -55,7 +56,7 @@ class Row:
         Of the rate that a large matrix product attains on the device, from 0 to 1.
     memory : float
         The largest that the process of the loop had, in MiB: interpreter, framework and data included. Of the
-        main process only: a DataLoader's workers are not in it.
+        main process only: a DataLoader's workers are not in it. On a CUDA GPU, of the GPU's memory.
     ratio : float
         Seconds of this loop over those of labkit's.
     """
@@ -116,7 +117,7 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
     Returns
     -------
     dict
-        `device`, `batches`, `repeats`, `warm_up`, `environment`, and `rows`: `Row` as dicts.
+        `device`, `precision`, `batches`, `repeats`, `warm_up`, `environment`, and `rows`: `Row` as dicts.
 
     Raises
     ------
@@ -132,6 +133,7 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
         raise LabError(f"repeats is {repeats}: valid are whole numbers from 1 up")
     result: dict[str, Any] = {
         "device": "",
+        "precision": PRECISION,
         "batches": batches,
         "repeats": repeats,
         "warm_up": WARM_UP,
@@ -198,6 +200,7 @@ def bench_table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['device']}; median of {result['repeats']} x {result['batches']} batches of {BATCH_SIZE}, in turn",
         f"warm-up excluded: {result['warm_up']}",
+        f"{result['precision']}; MiB: peak memory, on a CUDA GPU that of the GPU",
         "",
         f"{'network':14} {'loop':22} {'s/epoch':>8} {'spread':>15} {'images/s':>9} {'of matmul':>9} "
         f"{'MiB':>6} {'ratio':>6}",

@@ -31,7 +31,7 @@ def main(framework: str, loop: str, network: str, batches: int) -> None:
     print(json.dumps({"device": device_name(), "flops": bench.flops_of_batch(network)}), flush=True)
     for _ in sys.stdin:
         seconds = measure()
-        memory = peak_memory()
+        memory = bench.gpu_memory() or peak_memory()
         print(json.dumps({"seconds": seconds, "memory": memory, "matmul": bench.matmul_rate()}), flush=True)
 
 

@@ -78,6 +78,14 @@ def matmul_rate() -> float:
     return 2 * MATRIX**3 / (time.perf_counter() - start)
 
 
+def gpu_memory() -> float:
+    """Return the most memory of a GPU that this process has used so far, in MiB; 0 without one."""
+    if not tf.config.list_physical_devices("GPU"):
+        return 0.0
+    return float(tf.config.experimental.get_memory_info("GPU:0")["peak"]) / (1 << 20)
+
+
 def timer(loop: str, name: str, data: ImageSet, batches: int) -> Callable[[], float]:
     """Return the function that measures one of the loops: `labkit` or `model.fit`."""
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # as `labkit.torch_bench` measures
     return fast_timer(name, data, batches) if loop == "labkit" else stock_timer(name, data, batches)

@@ -115,6 +115,11 @@ def matmul_rate() -> float:
     return 2 * MATRIX**3 / (time.perf_counter() - start)
 
 
+def gpu_memory() -> float:
+    """Return the most memory of a CUDA GPU that this process has used so far, in MiB; 0 without one."""
+    return torch.cuda.max_memory_allocated() / (1 << 20) if torch.cuda.is_available() else 0.0
+
+
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize()
@@ -125,6 +130,7 @@ def _wait(device: torch.device) -> None:
 def timer(loop: str, name: str, data: ImageSet, batches: int) -> Callable[[], float]:
     """Return the function that measures one of the loops: `labkit`, `DataLoader, 0 workers` or `..., 2 workers`."""
     set_seed(1)
+    torch.backends.cudnn.allow_tf32 = False  # as matrix products have it: shares of their rate must be of one precision
     if loop == "labkit":
         return fast_timer(name, data, batches)
     # what a user has who asks for nothing

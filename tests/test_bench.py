@@ -32,6 +32,7 @@ def test_it_says_what_was_done(measured: dict[str, Any]) -> None:
     table = bench_table(measured)
     assert "2 x 2 batches of 128" in table
     assert "warm-up excluded" in table
+    assert "float32, TF32 off" in table
     assert measured["device"] in table
 
 
