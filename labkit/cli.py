@@ -93,6 +93,15 @@ def _hushed(wanted: bool) -> Iterator[None]:
             os.environ["LABKIT_QUIET"] = before
 
 
+@contextmanager
+def _report_extra() -> Iterator[None]:
+    """Say in one line how to get what the imports in this block lack."""
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise LabError(f"a report needs {missing.name}: pip install 'labkit[report]'") from None
+
+
 @app.command("list")
 def list_runs(as_json: Json = False) -> None:
     """List the ten runs of the published report."""
@@ -236,7 +245,9 @@ def report(
     """Run the notebooks and write the report: pages, figures, a PDF of the summary, index.html and results.json."""
     from labkit.data import MNIST
     from labkit.profiles import resolve_profile
-    from labkit.report import choose_notebooks, parse_parameters, run_report
+
+    with _report_extra():
+        from labkit.report import choose_notebooks, parse_parameters, run_report
 
     chosen = choose_notebooks(notebooks or [])
     given = parse_parameters([split_pair(pair) for pair in parameter or []], chosen)
@@ -308,7 +319,8 @@ def sweep(
         raise LabError("nothing or two things to sweep: valid are one or more runs of `labkit list`, or --notebook")
     start = time.perf_counter()
     if notebook is not None:
-        from labkit.report import choose_notebooks, parse_parameters
+        with _report_extra():
+            from labkit.report import choose_notebooks, parse_parameters
 
         if epochs is not None or train_images is not None:
             raise LabError("--epochs and --train-images are for runs: valid for a notebook is -p epochs VALUE")
@@ -373,7 +385,8 @@ def verify(
     time_limit: TimeLimit = 4 * 3600,
 ) -> None:
     """Run a report again at its own parameters and compare it run by run; exit 1 where weights differ."""
-    from labkit.verify import verify_report
+    with _report_extra():
+        from labkit.verify import verify_report
 
     comparisons = verify_report(report_dir, time_limit)
     for comparison in comparisons:

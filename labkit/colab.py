@@ -16,7 +16,7 @@ from labkit.files import write_text
 from labkit.paths import PACKAGE, project_dir
 
 CELL_ID = "labkit-source"
-FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+NO_ADDRESS = 'sys.exit("labkit is missing: set LABKIT_SOURCE to git+https://...")'
 
 _VALID = "a git address such as https://HOST/OWNER/REPO, the address of a wheel, or an empty text"
 _ADDRESS = re.compile(r"(git\+)?(https|ssh|file)://[\w./:@%+~-]+")
@@ -63,7 +63,7 @@ def write_project(project: Path, address: str | None = None) -> list[Path]:
     Raises
     ------
     LabError
-        The address is none, or a file cannot be written.
+        The address is none, or a notebook has no cell to write it into.
     """
     settings = project / "pyproject.toml"
     old = settings.read_text(encoding="utf-8")
@@ -72,7 +72,7 @@ def write_project(project: Path, address: str | None = None) -> list[Path]:
     new = {settings: _SETTING.sub(lambda found: f'{found[1]}"{address}"', old)}
     for path in notebook_paths(project):
         links = open_links(address, path.stem) if path.parent.name == "notebooks" else ""
-        new[path] = with_cell(path.read_text(encoding="utf-8"), address, links)
+        new[path] = with_cell(path, address, links)
     readme = project / "README.md"
     new[readme] = _with_readme_links(readme.read_text(encoding="utf-8"), address)
     changed = [path for path, text in new.items() if text != path.read_text(encoding="utf-8")]
@@ -102,9 +102,12 @@ def stored_address(settings: str) -> str:
 
 
 def cell_source(address: str) -> str:
-    """Return the source of the cell that gets labkit, with an address written into it."""
-    template = (PACKAGE / "templates" / "get_labkit.py").read_text(encoding="utf-8")
-    return template.replace('address = ""', f'address = "{address}"', 1).rstrip("\n")
+    """Return the source of the cell that gets labkit, with an address, as pip takes it, written into it."""
+    template = (PACKAGE / "templates" / "get_labkit.py").read_text(encoding="utf-8").rstrip("\n")
+    if not address:
+        return template
+    git = "" if address.startswith("git+") or ".whl" in address else "git+"
+    return template.replace(NO_ADDRESS, f'"{git}{address}"')
 
 
 def open_links(address: str, name: str) -> str:
@@ -126,40 +129,31 @@ def open_links(address: str, name: str) -> str:
     return f"[Open in Colab]({colab}) · [Open in Kaggle]({kaggle})"
 
 
-def with_cell(notebook: str, address: str, links: str) -> str:
-    """Return a notebook, as JSON, whose first code cell gets labkit.
+def with_cell(path: Path, address: str, links: str) -> str:
+    """Return a notebook, as JSON, with the cell that gets labkit and the links written anew.
 
     Parameters
     ----------
-    notebook : str
-        As JSON; where it was executed, its cells are counted anew.
+    path : Path
+        A notebook whose first code cell has the id `labkit-source`.
     address : str
         Is written into the cell.
     links : str
         Stand below the title; empty: none do.
+
+    Raises
+    ------
+    LabError
+        The notebook has no such cell.
     """
-    content = nbformat.reads(notebook, as_version=4)
-    cells = [cell for cell in content.cells if cell.get("id") != CELL_ID]
-    title = next(cell for cell in cells if cell.cell_type == "markdown")
-    executed = any(cell.get("execution_count") for cell in cells)
-    cell = nbformat.v4.new_code_cell(cell_source(address), id=CELL_ID, metadata=FOLDED)
-    cell.execution_count = 1 if executed else None
-    cells.insert(cells.index(title) + 1, cell)
+    content = nbformat.read(path, as_version=4)
+    title = next(cell for cell in content.cells if cell.cell_type == "markdown")
     title.source = _with_title_links(title.source, links)
-    content.cells = cells
-    _count_anew(cells)
-    nbformat.validate(content)
+    cell = next((cell for cell in content.cells if cell.get("id") == CELL_ID), None)
+    if cell is None:
+        raise LabError(f"{path}: no cell has the id {CELL_ID!r}: copy it from another notebook")
+    cell.source = cell_source(address)
     return str(nbformat.writes(content)) + "\n"
-
-
-def _count_anew(cells: list[nbformat.NotebookNode]) -> None:
-    """Number the executed cells from 1 on, as if the notebook had been run with all of them."""
-    executed = [cell for cell in cells if cell.get("execution_count")]
-    for number, cell in enumerate(executed, 1):
-        cell.execution_count = number
-        for output in cell.outputs:
-            if output.output_type == "execute_result":
-                output.execution_count = number
 
 
 def _with_title_links(title: str, links: str) -> str:

@@ -1,11 +1,11 @@
-"""MNIST: find the four files, check them, read them into arrays."""
+"""MNIST: check the four files, read them into arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labkit.errors import LabError
-from labkit.idx import MNIST_SHA256, Bytes, checked_content, parse_idx, stored
+from labkit.idx import MNIST_SHA256, Bytes, checked_content, parse_idx
 from labkit.paths import data_dir
 
 # The mean and standard deviation of the training pixels after division by 255: what the report's
@@ -50,14 +50,12 @@ class ImageSet:
 def load_mnist(folder: str | Path | None = None) -> ImageSet:
     """Load MNIST: 60,000 training and 10,000 test images.
 
-    Looks in `folder` if one is given. Otherwise in the project's `data/mnist/`, then in the per-user
-    cache, and if the files are in neither, downloads them from the public mirrors into the cache.
     Every file is checked against its SHA-256 before a single pixel is used.
 
     Parameters
     ----------
     folder : str or Path, optional
-        A folder that holds the four IDX files, gzipped or not.
+        A folder that holds the four IDX files, gzipped or not; by default the one that comes with labkit.
 
     Returns
     -------
@@ -67,21 +65,9 @@ def load_mnist(folder: str | Path | None = None) -> ImageSet:
     Raises
     ------
     LabError
-        A file is missing, cut short or damaged (named, with the expected and the found sum), or no
-        mirror could be reached.
+        A file is missing, cut short or damaged: it is named, with the expected and the found sum.
     """
-    if folder is not None:
-        return read_idx_folder(Path(folder), MNIST_SHA256)
-    shipped = data_dir() / "mnist"
-    if any(stored(shipped, name) for name in MNIST_SHA256):
-        return read_idx_folder(shipped, MNIST_SHA256)
-    from labkit.download import cached_mnist  # requests and pooch are needed only for a download
-
-    cache = cached_mnist()
-    try:
-        return read_idx_folder(cache, MNIST_SHA256)
-    except LabError as problem:
-        raise LabError(f"{problem}; delete the file to have it downloaded again") from None
+    return read_idx_folder(data_dir() / "mnist" if folder is None else Path(folder), MNIST_SHA256)
 
 
 def load_idx(folder: str | Path, class_names: Sequence[str] | None = None) -> ImageSet:

@@ -32,10 +32,11 @@ def checked_content(folder: Path, name: str, expected: str | None) -> bytes:
     """
     path = folder / f"{name}.gz"
     try:
-        path = stored(folder, name) or path
+        if not path.exists() and (folder / name).exists():
+            path = folder / name
         raw, intact = _decompress(path)
     except FileNotFoundError:
-        raise LabError(f"{path}: no such file; all four MNIST files are needed, or none to download them") from None
+        raise LabError(f"{path}: no such file; all four MNIST files are needed") from None
     except OSError as problem:
         raise LabError(f"{path}: cannot be read: {problem.strerror or problem}") from None
     found = hashlib.sha256(raw).hexdigest()
@@ -47,14 +48,6 @@ def checked_content(folder: Path, name: str, expected: str | None) -> bytes:
         sums = f"expected SHA-256 {expected}, found the same" if expected else f"found SHA-256 {found}"
         raise LabError(f"{path}: cut short or damaged: its gzip packing does not check out ({sums})")
     return raw
-
-
-def stored(folder: Path, name: str) -> Path | None:
-    """Return the file of a folder that holds `name`, gzipped or not, or None."""
-    for path in (folder / f"{name}.gz", folder / name):
-        if path.exists():
-            return path
-    return None
 
 
 def _decompress(path: Path) -> tuple[bytes, bool]:

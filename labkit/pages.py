@@ -7,7 +7,6 @@ from pathlib import Path
 
 import nbformat
 from jinja2 import Environment, PackageLoader, select_autoescape
-from markupsafe import Markup
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
@@ -51,12 +50,12 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     jinja = Environment(loader=PackageLoader("labkit"), autoescape=select_autoescape())
     page = jinja.get_template("notebook.html").render(
         title=_title(prose) or executed.stem,
-        body=Markup(body),
-        code_css=Markup(_code_css()),
+        body=body,
+        code_css=_code_css(),
         headings=[(unescape(anchor), _plain(text)) for anchor, text in _HEADING.findall(body)],
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index is not None and index + 1 < len(pages) else None,
-        katex=Markup(_katex()) if _FORMULA.search(prose) else "",
+        katex=_katex() if _FORMULA.search(prose) else "",
     )
     target = executed.with_suffix(".html")
     write_text(target, page)

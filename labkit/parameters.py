@@ -8,8 +8,6 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from labkit.errors import LabError, unknown
 from labkit.profiles import PROFILES
 
@@ -101,6 +99,8 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
     LabError
         The file is no notebook, or the cell is missing or holds anything else.
     """
+    import nbformat  # of the extra `report`: a notebook does without
+
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)

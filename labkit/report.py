@@ -15,7 +15,6 @@ from typing import Any
 import nbformat
 import papermill
 from jinja2 import Environment, PackageLoader, select_autoescape
-from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -221,8 +220,6 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
     except DeadKernelError:
         problem = f"{_running_cell(target)}: the kernel died"
         _mark_failed(target, problem)
-    except NoSuchKernel as error:
-        raise LabError(f"there is no Jupyter kernel {error.name!r}: install ipykernel in this environment") from None
     status = "failed" if problem else "done"
     return Outcome(name, status, round(time.perf_counter() - start, 1), problem, key)
 

@@ -24,7 +24,6 @@ def isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LABKIT_PROFILE", raising=False)
     monkeypatch.setenv("LABKIT_OUT", str(tmp_path / "lab_output"))
-    monkeypatch.setenv("LABKIT_CACHE", str(tmp_path / "cache"))
     # no proxy between the tests and their own servers
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from commands import assert_refused, call
-from helpers import labkit_command, run_command
+from helpers import labkit_command, run_command, run_python
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,6 +158,23 @@ def test_an_output_folder_that_cannot_be_made_is_told_before_training(nothing_ru
     answer = call("train", "torch-baseline-5", "--profile", "quick", "--out", str(tmp_path / "file"))
     assert_refused(answer)
     assert "the folder cannot be written" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("report 01_keras_baseline", "a report needs papermill: pip install 'labkit[report]'"),
+        ("verify reports", "a report needs papermill: pip install 'labkit[report]'"),
+        (
+            "sweep torch-baseline-5",
+            "a sweep needs Dask: pip install 'labkit[cluster]', or --workers 0 to do without",
+        ),
+    ],
+)
+def test_a_command_without_its_extra_says_how_to_get_it(line: str, message: str) -> None:
+    absent = "import sys; sys.modules |= dict.fromkeys(['papermill', 'distributed'])\n"  # as if not installed
+    done = run_python(f"{absent}from labkit.cli import main; main({line.split()})")
+    assert (done.returncode, done.stderr) == (2, f"labkit: {message}\n")
 
 
 def test_a_path_with_a_line_break_is_still_told_in_one_line() -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import labkit.data
-import labkit.download
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet, load_mnist, read_idx_folder
 from labkit.errors import LabError
 from labkit.idx import MNIST_SHA256, checked_content, parse_idx
@@ -266,65 +266,22 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     return content
 
 
-def _refuse_download(*_: object) -> None:
-    raise AssertionError("nothing may be downloaded here")
-
-
-def test_the_projects_own_files_come_first(
+def test_the_shipped_files_are_read_by_default(
     made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(labkit.data, "data_dir", lambda: tmp_path)
-    monkeypatch.setattr(labkit.download, "cached_mnist", _refuse_download)
     write_idx_folder(tmp_path / "mnist", made)
     assert len(load_mnist().train_images) == 30
 
 
-def test_then_the_cache_without_a_download(
+def test_damaged_and_missing_shipped_files_are_named(
     made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(labkit.data, "data_dir", lambda: tmp_path)
-    monkeypatch.setattr(labkit.download, "_download", _refuse_download)
-    write_idx_folder(tmp_path / "cache" / "mnist", made)  # LABKIT_CACHE of the isolation fixture
-    assert len(load_mnist().train_images) == 30
-
-
-def test_then_a_download_into_the_cache(
-    made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labkit.data, "data_dir", lambda: tmp_path)
-    asked = []
-
-    def download(folder: Path, *_: object) -> None:
-        asked.append(folder)
-        write_idx_folder(folder, made)
-
-    monkeypatch.setattr(labkit.download, "_download", download)
-    assert len(load_mnist().train_images) == 30
-    assert len(load_mnist().train_images) == 30
-    assert asked == [tmp_path / "cache" / "mnist"]
-
-
-def test_a_damaged_file_of_the_cache_is_to_be_deleted(
-    made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labkit.data, "data_dir", lambda: tmp_path)
-    path = write_idx_folder(tmp_path / "cache" / "mnist", made) / f"{NAMES[0]}.gz"
+    path = write_idx_folder(tmp_path / "mnist", made) / f"{NAMES[2]}.gz"
     path.write_bytes(_cut(path.read_bytes()))
-    with pytest.raises(LabError) as caught:
+    with pytest.raises(LabError, match=re.escape(f"{path}: cut short or damaged: expected SHA-256 ")):
         load_mnist()
-    assert str(caught.value).startswith(f"{path}: cut short or damaged: expected SHA-256 ")
-    assert str(caught.value).endswith("; delete the file to have it downloaded again")
     path.unlink()
-    monkeypatch.setattr(labkit.download, "_download", lambda folder, *_: write_idx_folder(folder, made))
-    assert len(load_mnist().train_images) == 30
-
-
-def test_a_damaged_shipped_file_is_an_error_not_a_download(
-    made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labkit.data, "data_dir", lambda: tmp_path)
-    monkeypatch.setattr(labkit.download, "cached_mnist", _refuse_download)
-    write_idx_folder(tmp_path / "mnist", made)
-    (tmp_path / "mnist" / f"{NAMES[2]}.gz").unlink()
-    with pytest.raises(LabError, match=f"{NAMES[2]}.gz: no such file"):
+    with pytest.raises(LabError, match=re.escape(f"{path}: no such file; all four MNIST files are needed")):
         load_mnist()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import run_python
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
@@ -18,17 +19,24 @@ from labkit.paths import PACKAGE, project_dir
 
 ROOT = project_dir()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RUNTIME = [Requirement(line) for line in PROJECT["dependencies"]]
-OPTIONAL = [lines for extra, lines in PROJECT["optional-dependencies"].items() if extra != "dev"]
-DEVELOPMENT = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
+BASE = [Requirement(line) for line in PROJECT["dependencies"]]
+EXTRAS = {extra: [Requirement(line) for line in lines] for extra, lines in PROJECT["optional-dependencies"].items()}
+REQUIREMENTS = [r for r in (*BASE, *(r for extra in EXTRAS.values() for r in extra)) if r.name != "labkit"]
 
-# Not imported by labkit, and needed all the same: for the notebooks, and to run them
-TOOLS = {"ipykernel", "ipywidgets", "jupyterlab", "scipy", "torchvision"}
+# The modules that may import what an extra brings. Notebooks and the other commands do without them.
+EXTRA_MODULES = {
+    "report": {"colab", "pages", "parameters", "publish", "report", "webpage"},
+    "cluster": {"dask_jobs"},
+    "tensorboard": {"tensorboard"},
+}
+# Distributions whose module has another name, and those that labkit only starts
+MODULES_OF = {"pillow": {"pil"}, "dask": {"dask", "distributed"}}
+STARTED = {"ipykernel", "jupyterlab"}
 
 # Each layer may import from the ones before it and from itself. A module that is not named belongs to the analysis.
 LAYERS = [
     {"__init__", "batches", "errors", "files", "import_order", "memory", "paths", "progress", "quiet_tensorflow"},
-    {"archives", "data", "download", "exercises", "history", "idx", "parameters", "profiles", "runs", "state"},
+    {"archives", "data", "exercises", "history", "idx", "parameters", "profiles", "runs", "state"},
     {"keras_batchnorm", "keras_networks", "torch_dropout", "torch_networks"},
     {"keras_training", "torch_training", "training"},
     {"keras_models", "models", "torch_models"},
@@ -78,7 +86,7 @@ def layer(name: str) -> int:
 
 def test_every_pinned_version_is_in_its_range() -> None:
     versions = pinned()
-    for requirement in (*RUNTIME, *DEVELOPMENT):
+    for requirement in REQUIREMENTS:
         name = canonicalize_name(requirement.name)
         assert name in versions, f"{name} is not in constraints.txt"
         assert versions[name] in requirement.specifier, requirement
@@ -93,8 +101,13 @@ def test_pins_are_exact_sorted_and_not_repeated() -> None:
 
 
 def test_ranges_have_a_lower_bound_and_no_upper_one() -> None:
-    for requirement in (*RUNTIME, *DEVELOPMENT):
+    for requirement in REQUIREMENTS:
         assert [part.operator for part in requirement.specifier] == [">="], requirement
+
+
+def test_developers_get_every_extra() -> None:
+    [own] = [requirement for requirement in EXTRAS["dev"] if requirement.name == "labkit"]
+    assert own.extras == EXTRAS.keys() - {"dev", "tensorboard"}
 
 
 def test_conda_installs_the_same_as_make() -> None:
@@ -114,21 +127,51 @@ def test_conda_installs_the_same_as_make() -> None:
     ]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "-c constraints.txt -e '.[dev]'" in makefile
+    assert "pip install --quiet --disable-pip-version-check -c constraints.txt uv\n" in makefile
+    assert "uv" in pinned()
 
 
 def test_the_version_is_said_once() -> None:
     assert PROJECT["version"] == labkit.__version__
 
 
-def test_every_dependency_is_used_and_every_import_is_a_dependency() -> None:
-    imported = {module.split(".")[0].lower() for tree in MODULES.values() for module in imports(tree)}
-    names = [canonicalize_name(requirement.name).replace("-", "_") for requirement in RUNTIME]
-    declared = {"pil" if name == "pillow" else name for name in names}
-    assert declared - imported - TOOLS == set()
-    # imported only by those who ask for it: `labkit sweep` with workers, `labkit train --tensorboard`
-    optional = {"dask", "distributed", "tensorboard"}
-    assert optional - {"distributed"} == {Requirement(line).name for extra in OPTIONAL for line in extra}
-    assert imported - declared - optional - set(sys.stdlib_module_names) - {"labkit"} == set()
+def third_party(name: str) -> set[str]:
+    """Return the packages that one module of labkit imports, also inside functions."""
+    found = {module.split(".")[0].lower() for module in imports(MODULES[name])}
+    return found - set(sys.stdlib_module_names) - {"labkit"}
+
+
+def brought_by(requirements: list[Requirement]) -> set[str]:
+    """Return the modules that labkit can import from what is required."""
+    names = [canonicalize_name(requirement.name) for requirement in requirements]
+    return {module for name in names for module in MODULES_OF.get(name, {name.replace("-", "_")})} - STARTED
+
+
+def test_every_dependency_is_used() -> None:
+    base = set().union(*(third_party(name) for name in MODULES))
+    assert brought_by(BASE) - base == set()
+    for extra, modules in EXTRA_MODULES.items():
+        assert brought_by(EXTRAS[extra]) - set().union(*(third_party(name) for name in modules)) == set(), extra
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_only_what_comes_with_it(name: str) -> None:
+    allowed = BASE + [r for extra, modules in EXTRA_MODULES.items() if name in modules for r in EXTRAS[extra]]
+    assert third_party(name) - brought_by(allowed) == set()
+
+
+def test_what_notebooks_import_needs_no_extra() -> None:
+    used = {
+        match[1]
+        for path in (ROOT / "notebooks").rglob("*.ipynb")
+        for match in re.finditer(r"\bfrom (labkit[.\w]*) import", path.read_text(encoding="utf-8"))
+    }
+    assert "labkit.lab" in used
+    # pygments: IPython needs it as well
+    absent = set().union(*(brought_by(EXTRAS[extra]) for extra in EXTRA_MODULES)) - {"pygments"}
+    code = f"import sys; sys.modules |= dict.fromkeys({sorted(absent)})\n"  # as Python notes what is not there
+    done = run_python(code + "\n".join(f"import {module}" for module in sorted(used)))
+    assert done.returncode == 0, done.stderr
 
 
 # The modules
