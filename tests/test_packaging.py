@@ -125,8 +125,8 @@ def test_every_dependency_is_used_and_every_import_is_a_dependency() -> None:
     names = [canonicalize_name(requirement.name).replace("-", "_") for requirement in RUNTIME]
     declared = {"pil" if name == "pillow" else name for name in names}
     assert declared - imported - TOOLS == set()
-    # imported only by those who ask for it: `labkit sweep` with workers, `labkit train --tensorboard`
-    optional = {"dask", "distributed", "tensorboard"}
+    # imported only by `labkit sweep` with workers
+    optional = {"dask", "distributed"}
     assert optional - {"distributed"} == {Requirement(line).name for extra in OPTIONAL for line in extra}
     assert imported - declared - optional - set(sys.stdlib_module_names) - {"labkit"} == set()
 

@@ -9,7 +9,7 @@ import pytest
 
 from labkit.cli import main
 from labkit.errors import LabError
-from labkit.sweep import TrainingJob, notebook_jobs, parse_seeds, sweep_runs, training_jobs
+from labkit.sweep import TrainingJob, parse_seeds, sweep_runs, training_jobs
 from labkit.sweep_results import accuracies, compact_sweep, read_sweep, reference_sweep, sweep_table
 
 
@@ -143,13 +143,10 @@ def test_a_job_that_fails_is_named_and_the_others_are_done(tmp_path: Path, capsy
     [
         [],
         ["torch-baseline-6"],
-        ["torch-baseline-5", "--notebook", "01_keras_baseline"],
         ["torch-baseline-5", "--seeds", "9-0"],
         ["torch-baseline-5", "-p", "momentum", "0.9"],
         ["torch-baseline-5", "-p", "batch_size", "0"],
         ["torch-baseline-5", "--train-images", "60001"],
-        ["--notebook", "01_keras_baseline", "--epochs", "1"],
-        ["--notebook", "77_nothing"],
         ["torch-baseline-5", "--scheduler", "nonsense"],
         ["torch-baseline-5", "--scheduler", "tcp://127.0.0.1:9"],
     ],
@@ -166,12 +163,6 @@ def test_a_damaged_job_is_one_line(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "torch-baseline-5-00000000-seed-0000.json").write_bytes(damage)
     with pytest.raises(LabError):
         read_sweep(tmp_path)
-
-
-def test_notebook_jobs_have_a_folder_a_seed(tmp_path: Path) -> None:
-    jobs = notebook_jobs("01_keras_baseline", [0, 12], tmp_path, profile="quick", parameters={"epochs": 1})
-    assert [Path(job.out).name for job in jobs] == ["01_keras_baseline-seed-0000", "01_keras_baseline-seed-0012"]
-    assert [job.parameters for job in jobs] == [{"epochs": 1, "seed": 0}, {"epochs": 1, "seed": 12}]
 
 
 def test_no_shipped_sweep_is_an_empty_list(tmp_path: Path) -> None:
