@@ -65,7 +65,9 @@ def test_a_name_depends_on_all_that_decides_the_result_and_on_nothing_else() -> 
     assert same.name == job.name
 
 
-def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(tmp_path: Path) -> None:
+def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = jobs_of(["torch-baseline-5", "torch-leaky-relu-5"], [0, 1])
     first = sweep_runs(jobs, tmp_path, workers=0)
     assert (first.done, first.skipped, first.failures) == (4, 0, {})
@@ -88,9 +90,10 @@ def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(tmp_path: Pa
     assert results[0].predictions.dtype == np.uint8
     assert results[0].predictions.shape == (10_000,)
 
-    (compact, _) = compact_sweep(tmp_path, tmp_path / "compact")
+    (compact, _) = compact_sweep(tmp_path, tmp_path / "reference" / "sweeps")
     assert compact.name == "torch-baseline-5.json"
-    again = reference_sweep(tmp_path / "compact")
+    monkeypatch.setattr("labkit.sweep_results.reference_dir", lambda: tmp_path / "reference")
+    again = reference_sweep()
     assert [(r.run, r.seed, r.test_accuracy) for r in again] == [(r.run, r.seed, r.test_accuracy) for r in results]
     assert all((a.predictions == b.predictions).all() for a, b in zip(again, results, strict=True))
     assert list(accuracies(sweep_table(again), "torch-baseline-20", epochs=1).index) == [0, 1]
@@ -165,6 +168,7 @@ def test_a_damaged_job_is_one_line(tmp_path: Path, damage: bytes) -> None:
         read_sweep(tmp_path)
 
 
-def test_no_shipped_sweep_is_an_empty_list(tmp_path: Path) -> None:
-    assert reference_sweep(tmp_path / "nothing") == []
+def test_no_shipped_sweep_is_an_empty_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labkit.sweep_results.reference_dir", lambda: tmp_path)
+    assert reference_sweep() == []
     assert sweep_table([]).empty
