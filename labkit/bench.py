@@ -1,14 +1,12 @@
 """`labkit bench`: this project's training loops beside the plain ones, measured in turn.
 
-Each loop runs in a process of its own, so that its peak memory is its own and the memory setting of the fast loop
-(`labkit.memory`) does not help the plain one. The loops of a network take turns, a few dozen batches each, so
+Each measurement runs in a process of its own, so that its peak memory is its own and the memory setting of the fast
+loop (`labkit.memory`) does not help the plain one. The loops of a network take turns, a few dozen batches each, so
 that whatever else the computer does hits all of them alike.
 """
 
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +15,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from labkit.bench_worker import Measurement, measure_loop
 from labkit.errors import LabError, unknown
+from labkit.own_process import run_apart
 from labkit.plotting import BLUE, INK, png, style
 from labkit.results import environment
 from labkit.runs import BATCH_SIZE
@@ -37,7 +37,7 @@ NETWORKS = {
 TRAIN_IMAGES = 60_000
 EPOCH_BATCHES = -(-TRAIN_IMAGES // BATCH_SIZE)
 PRECISION = "float32, TF32 off"  # in every loop and in the matrix product
-WARM_UP = "each loop runs once before its first measurement; a DataLoader's first 5 batches are not counted"
+WARM_UP = "each loop runs once before each measurement; a DataLoader's first 5 batches are not counted"
 
 
 @dataclass(frozen=True)
@@ -71,35 +71,6 @@ class Row:
     arithmetic_share: float
     memory: float
     ratio: float
-
-
-class Worker:
-    """One loop in its process. Use it in a `with` block."""
-
-    def __init__(self, framework: str, loop: str, network: str, batches: int) -> None:
-        self.loop = loop
-        command = [sys.executable, "-m", "labkit.bench_worker", framework, loop, network, str(batches)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.about = self._answer()
-
-    def measure(self) -> dict[str, float]:
-        """Let the loop train for its batches; return seconds, memory (MiB) and matmul (operations a second)."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("measure\n")
-        self.process.stdin.flush()
-        return self._answer()
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.communicate()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise LabError(f"the process that measures {self.loop!r} ended early; its message stands above")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
 
 
 def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60) -> dict[str, Any]:
@@ -149,40 +120,33 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
 
 def _measure_network(network: str, repeats: int, batches: int) -> tuple[str, list[Row]]:
     framework = NETWORKS[network]
-    workers: list[Worker] = []
-    try:
-        # one after the other: a failed one must not leave the others running
-        for loop in LOOPS[framework]:
-            workers.append(Worker(framework, loop, network, batches))  # noqa: PERF401
-        answers: list[list[dict[str, float]]] = [[] for _ in workers]
-        for _ in range(repeats):
-            for worker, given in zip(workers, answers, strict=True):
-                given.append(worker.measure())
-    finally:
-        for worker in workers:
-            worker.close()
-    attainable = max(answer["matmul"] for given in answers for answer in given)
+    measured: dict[str, list[Measurement]] = {loop: [] for loop in LOOPS[framework]}
+    for _ in range(repeats):
+        for loop, given in measured.items():
+            given.append(run_apart(measure_loop, (framework, loop, network, batches), {}))
+    first = measured["labkit"][0]
+    attainable = max(one.matmul for given in measured.values() for one in given)
     rows: list[Row] = []
-    for worker, given in zip(workers, answers, strict=True):
+    for loop, given in measured.items():
         # Epochs hold 60,000 images: the last batch is smaller
-        epochs = [answer["seconds"] * TRAIN_IMAGES / min(batches * BATCH_SIZE, TRAIN_IMAGES) for answer in given]
+        epochs = [one.seconds * TRAIN_IMAGES / min(batches * BATCH_SIZE, TRAIN_IMAGES) for one in given]
         seconds = statistics.median(epochs)
         rate = TRAIN_IMAGES / seconds
         rows.append(
             Row(
                 framework=framework,
                 network=network,
-                loop=worker.loop,
+                loop=loop,
                 seconds=seconds,
                 fastest=min(epochs),
                 slowest=max(epochs),
                 images_per_second=rate,
-                arithmetic_share=worker.about["flops"] / BATCH_SIZE * rate / attainable,
-                memory=max(answer["memory"] for answer in given),
+                arithmetic_share=first.flops / BATCH_SIZE * rate / attainable,
+                memory=max(one.memory for one in given),
                 ratio=seconds / rows[0].seconds if rows else 1.0,
             )
         )
-    return str(workers[0].about["device"]), rows
+    return first.device, rows
 
 
 def best_loops(result: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:

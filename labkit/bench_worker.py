@@ -1,39 +1,59 @@
-"""One loop of `labkit bench` in a process of its own, which measures when the parent asks it to.
+"""One measurement of `labkit bench`, made in a process of its own."""
 
-python -m labkit.bench_worker FRAMEWORK LOOP NETWORK BATCHES: says what it is on a line of JSON, then answers each line
-on its standard input with a line of JSON, until there are no more.
-"""
-
-import json
 import sys
+from dataclasses import dataclass
 from importlib import import_module
 
 from labkit.data import load_mnist
 
 
-def peak_memory() -> float:
-    """Return the largest memory that this process has had so far, in MiB; 0 where that is not told (Windows)."""
+@dataclass(frozen=True)
+class Measurement:
+    """What one process measured of one loop.
+
+    Attributes
+    ----------
+    seconds : float
+        For the batches that were asked for.
+    memory : float
+        The largest that the process had, on a GPU that of the GPU, in MiB; 0 where that is not told (Windows).
+    matmul : float
+        Operations per second of a large matrix product on the device.
+    flops : int
+        Operations of one batch.
+    device : str
+    """
+
+    seconds: float
+    memory: float
+    matmul: float
+    flops: int
+    device: str
+
+
+def measure_loop(job: tuple[str, str, str, int]) -> Measurement:
+    """Run a loop once to warm up, and measure it.
+
+    Parameters
+    ----------
+    job : (str, str, str, int)
+        Framework, loop, network, and the number of batches.
+    """
+    framework, loop, network, batches = job
+    bench = import_module(f"labkit.{framework}_bench")
+    from labkit.results import device_name
+
+    measure = bench.timer(loop, network, load_mnist(), batches)
+    measure()
+    seconds = measure()
+    memory = bench.gpu_memory() or _peak_memory()
+    return Measurement(seconds, memory, bench.matmul_rate(), bench.flops_of_batch(network), device_name())
+
+
+def _peak_memory() -> float:
     try:
         import resource
     except ImportError:
         return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def main(framework: str, loop: str, network: str, batches: int) -> None:
-    """Prepare a loop, run it once to warm up, and measure on request."""
-    bench = import_module(f"labkit.{framework}_bench")
-    from labkit.results import device_name
-
-    measure = bench.timer(loop, network, load_mnist(), batches)
-    measure()
-    print(json.dumps({"device": device_name(), "flops": bench.flops_of_batch(network)}), flush=True)
-    for _ in sys.stdin:
-        seconds = measure()
-        memory = bench.gpu_memory() or peak_memory()
-        print(json.dumps({"seconds": seconds, "memory": memory, "matmul": bench.matmul_rate()}), flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -131,9 +131,6 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last finished epoch of a cut-off run.")
     ] = False,
-    tensorboard: Annotated[
-        Path | None, typer.Option(help="Folder for a TensorBoard event file of the finished run.")
-    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -143,17 +140,8 @@ def train(
     run = find_run(run_id)
     from labkit.single_run import train_run
 
-    if tensorboard is not None:
-        from labkit.tensorboard import require_tensorboard
-
-        require_tensorboard()  # told now, not after an hour of training
     with _hushed(quiet or as_json):
         record = train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
-    if tensorboard is not None:
-        from labkit.results import history_of
-        from labkit.tensorboard import write_events
-
-        write_events(history_of(record), tensorboard / run.id)
     if as_json:
         summary = {k: v for k, v in record.items() if k not in ("history", "batch_losses")}
         print(json.dumps({**summary, "model": str(out / "models" / run.model_file)}, indent=1))
@@ -275,8 +263,8 @@ def report(
 @app.command()
 def sweep(
     run_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="RUN", help="Runs of `labkit list`.", autocompletion=_run_ids)
-    ] = None,
+        list[str], typer.Argument(metavar="RUN", help="Runs of `labkit list`.", autocompletion=_run_ids)
+    ],
     seeds: Annotated[str, typer.Option(help="Seeds: 0-9, or 0-4,7.")] = "0-4",
     epochs: Epochs = None,
     train_images: Annotated[
@@ -290,12 +278,8 @@ def sweep(
             "--parameter",
             "-p",
             metavar="NAME VALUE",
-            help="Setting of a run, learning_rate or batch_size, given again for several values; or of the notebook.",
+            help="Setting of a run, learning_rate or batch_size; given again for several values.",
         ),
-    ] = None,
-    notebook: Annotated[
-        str | None,
-        typer.Option(help="Run this notebook instead, through papermill.", autocompletion=_notebook_names),
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler: tcp://host:8786.")] = None,
     workers: Annotated[
@@ -311,42 +295,27 @@ def sweep(
 ) -> None:
     """Train runs with many seeds, as independent jobs; a second call does what is left."""
     from labkit.parameters import parse_pairs
-    from labkit.sweep import notebook_jobs, parse_seeds, sweep_notebook, sweep_runs, training_jobs
+    from labkit.sweep import parse_seeds, sweep_runs, training_jobs
 
-    chosen = parse_seeds(seeds)
-    pairs = [split_pair(pair) for pair in parameter or []]
-    if bool(run_ids) == (notebook is not None):
-        raise LabError("nothing or two things to sweep: valid are one or more runs of `labkit list`, or --notebook")
     start = time.perf_counter()
-    if notebook is not None:
-        with _report_extra():
-            from labkit.report import choose_notebooks, parse_parameters
-
-        if epochs is not None or train_images is not None:
-            raise LabError("--epochs and --train-images are for runs: valid for a notebook is -p epochs VALUE")
-        given = parse_parameters(pairs, choose_notebooks([notebook]))
-        books = notebook_jobs(notebook, chosen, out, profile=profile, parameters=given, threads=threads)
-        print(f"sweep: {len(books)} jobs, into {out}")
-        outcome = sweep_notebook(books, scheduler=scheduler, workers=workers)
-    else:
-        settings: dict[str, list[Any]] = {}
-        for pair in pairs:
-            for name, value in parse_pairs([pair], {"learning_rate": None, "batch_size": None}).items():
-                settings.setdefault(name, []).append(value)
-        jobs = training_jobs(
-            list(dict.fromkeys(run_ids or [])),
-            chosen,
-            profile=profile,
-            epochs=epochs,
-            train_images=train_images,
-            settings=settings,
-            threads=threads,
-            replicas=replicas,
-        )
-        for plan, run in dict.fromkeys((job.plan, job.run) for job in jobs):
-            print(f"{run}: {plan}")
-        print(f"sweep: {len(jobs)} jobs, into {out}")
-        outcome = sweep_runs(jobs, out, scheduler=scheduler, workers=workers)
+    settings: dict[str, list[Any]] = {}
+    for pair in parameter or []:
+        for name, value in parse_pairs([split_pair(pair)], {"learning_rate": None, "batch_size": None}).items():
+            settings.setdefault(name, []).append(value)
+    jobs = training_jobs(
+        list(dict.fromkeys(run_ids)),
+        parse_seeds(seeds),
+        profile=profile,
+        epochs=epochs,
+        train_images=train_images,
+        settings=settings,
+        threads=threads,
+        replicas=replicas,
+    )
+    for plan, run in dict.fromkeys((job.plan, job.run) for job in jobs):
+        print(f"{run}: {plan}")
+    print(f"sweep: {len(jobs)} jobs, into {out}")
+    outcome = sweep_runs(jobs, out, scheduler=scheduler, workers=workers)
     for name, problem in outcome.failures.items():
         print(f"failed   {name}  {problem}")
     print(

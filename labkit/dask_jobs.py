@@ -41,7 +41,6 @@ def run_jobs(
     scheduler: str | None = None,
     workers: int | None = None,
     threads: int = 1,
-    progress: bool | None = None,
 ) -> dict[str, str]:
     """Run `work(job)` for every job, each in a process of its own under a worker; go on when one of them fails.
 
@@ -61,8 +60,6 @@ def run_jobs(
         Worker processes on this machine; by default as many as fit. 0: no Dask, all in this process.
     threads : int
         Threads of one job: what its libraries are held to, and how many workers fit.
-    progress : bool, optional
-        Show a progress bar with an estimate of the time left; by default when somebody watches.
 
     Returns
     -------
@@ -77,7 +74,7 @@ def run_jobs(
     failures: dict[str, str] = {}
     if not jobs:
         return failures
-    bar = progress_bar(total=len(jobs), description="sweep", unit="job", wanted=progress)
+    bar = progress_bar(total=len(jobs), description="sweep", unit="job")
     try:
         if workers == 0 and scheduler is None:
             outcomes = _here(work, jobs)

@@ -1,6 +1,5 @@
 """MNIST: check the four files, read them into arrays."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,16 +69,14 @@ def load_mnist(folder: str | Path | None = None) -> ImageSet:
     return read_idx_folder(data_dir() / "mnist" if folder is None else Path(folder), MNIST_SHA256)
 
 
-def load_idx(folder: str | Path, class_names: Sequence[str] | None = None) -> ImageSet:
+def load_idx(folder: str | Path) -> ImageSet:
     """Load another set of 28x28 images in MNIST's format: Fashion-MNIST, KMNIST, or one of your own.
 
     Parameters
     ----------
     folder : str or Path
-        Holds the four IDX files under MNIST's names, gzipped or not.
-    class_names : sequence of str, optional
-        Ten names in the order of the labels. By default the lines of `classes.txt` in the folder, and without
-        that file 0 to 9.
+        Holds the four IDX files under MNIST's names, gzipped or not. The lines of a `classes.txt` beside them
+        name the ten classes, in the order of the labels; without that file they are called 0 to 9.
 
     Returns
     -------
@@ -95,7 +92,7 @@ def load_idx(folder: str | Path, class_names: Sequence[str] | None = None) -> Im
     if not folder.is_dir():
         raise LabError(f"{folder}: no such folder; a data set is a folder with four IDX files")
     data = read_idx_folder(folder)
-    names = tuple(class_names) if class_names is not None else _class_names(folder)
+    names = _class_names(folder)
     if len(names) != 10:
         raise LabError(f"{folder}: {len(names)} class names; valid are ten, in the order of the labels")
     return replace(data, class_names=names)

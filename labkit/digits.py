@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from scipy import ndimage
 
 from labkit.errors import LabError
 
@@ -184,7 +185,8 @@ def find_ink(grey: Floats) -> Floats:
         raise LabError("no ink found: only specks")
     # A part's soft rim is weaker than the threshold: keep what lies next to it
     reach = max(2, round(max(grey.shape) / 60))
-    result: Floats = np.where(_grow(kept, reach), strength, 0.0)
+    near = ndimage.maximum_filter(kept, 2 * reach + 1)
+    result: Floats = np.where(near, strength, 0.0)
     return result
 
 
@@ -195,23 +197,9 @@ def _paper_under(grey: Floats) -> Floats:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     coarse = np.asarray(Image.fromarray(grey.astype(np.float32)).resize(size, Image.Resampling.BOX), np.float64)
     reach = max(1, max(size) // 5)
-    closed = -_highest(-_highest(coarse, reach), reach)
+    closed = ndimage.grey_closing(coarse, (2 * reach + 1, 2 * reach + 1), mode="nearest")
     shaded = Image.fromarray(closed.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(shaded, np.float64)
-
-
-def _highest(values: Floats, reach: int) -> Floats:
-    """Return the highest value within `reach` pixels of each, in rows and columns."""
-    for axis in (0, 1):
-        width = [(0, 0), (0, 0)]
-        width[axis] = (reach, reach)
-        padded = np.pad(values, width, mode="edge")
-        values = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis).max(-1)
-    return values
-
-
-def _grow(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    return _highest(mask.astype(np.float64), reach) > 0
 
 
 def _otsu(values: Floats) -> float:
@@ -228,34 +216,15 @@ def _otsu(values: Floats) -> float:
 
 def _digit_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Keep the parts of a digit: not specks, and not what the edge of the picture cuts, if there is more."""
-    labels = _connected(mask)
-    numbers, sizes = np.unique(labels[labels > 0], return_counts=True)
-    if not len(numbers):
+    labels, parts = ndimage.label(mask, np.ones((3, 3)))  # corners connect as well
+    if not parts:
         return mask
+    numbers, sizes = np.arange(1, parts + 1), np.bincount(labels.ravel())[1:]
     frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     inside = ~np.isin(numbers, frame)
     if inside.any() and sizes[inside].max() >= 0.3 * sizes.max():
         numbers, sizes = numbers[inside], sizes[inside]
     return np.isin(labels, numbers[sizes >= SPECK * sizes.max()])
-
-
-def _connected(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number the connected parts of a mask (8 neighbours): 0 outside, one positive number a part.
-
-    Every pixel takes the highest number among its neighbours until nothing changes; jumping to the number of that
-    pixel (as union-find does) makes it a matter of few rounds.
-    """
-    flat = np.arange(1, mask.size + 1).reshape(mask.shape)
-    labels = np.where(mask, flat, 0)
-    while True:
-        before = labels
-        padded = np.pad(labels, 1)
-        rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
-        labels = np.where(mask, np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]), 0)
-        roots = np.concatenate([[0], labels.ravel()])
-        labels = roots[labels]
-        if (labels == before).all():
-            return labels
 
 
 def mnist_image(ink: NDArray[np.generic]) -> Bytes:

@@ -16,7 +16,6 @@ from labkit.paths import PACKAGE
 from labkit.probes import Floats, Probe
 
 STATIC = PACKAGE / "static"
-DIGITS = tuple("0123456789")
 
 
 class DrawWidget(anywidget.AnyWidget):
@@ -27,7 +26,6 @@ class DrawWidget(anywidget.AnyWidget):
     networks : mapping of str to Probe, or Probe
         What reads the digit: `torch_probe.probe(network)`, `keras_probe.probe(network)`, `load_probe(path)`. The
         names are offered for choice.
-    class_names : sequence of str
 
     Raises
     ------
@@ -38,16 +36,15 @@ class DrawWidget(anywidget.AnyWidget):
     # The kernel's messages travel as buffers of custom messages: a Bytes trait loses the browser's updates
     _esm = (STATIC / "pad.js").read_text(encoding="utf-8") + (STATIC / "draw.js").read_text(encoding="utf-8")
     _css = (STATIC / "pad.css").read_text(encoding="utf-8")
-    class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     networks = traitlets.List(traitlets.Unicode()).tag(sync=True)
     network = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, networks: Mapping[str, Probe] | Probe, class_names: Sequence[str] = DIGITS) -> None:
+    def __init__(self, networks: Mapping[str, Probe] | Probe) -> None:
         self.probes: dict[str, Probe] = {"network": networks} if callable(networks) else dict(networks)
         if not self.probes:
             raise LabError("no network to read the drawing: valid is at least one")
         names = list(self.probes)
-        super().__init__(class_names=list(class_names), networks=names, network=names[0])
+        super().__init__(networks=names, network=names[0])
         self.on_msg(self._answer)
 
     def _answer(self, _widget: Any, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:

@@ -140,7 +140,7 @@ EXERCISES: dict[str, Exercise] = {
         "Divide s, with n - 1 in its denominator, by the square root of n; and the factor is that of n - 1 degrees.",
         (([98.4, 98.5],), ([98.41, 98.36, 98.47, 98.4],), ([97.0, 98.0, 99.5],)),
     ),
-    "09-2": Exercise(("05b2f318093c9696",), "b and c are the images that only one of the two gets right."),
+    "09-2": Exercise(("ab4ae6eda97071ae",), "One throw for each image that only one of the two gets right."),
     "09-3": Exercise(("eba37ee23fa9d9bb",), "The same seeds for both recipes: paired. And 90%, not 80%."),
 }
 

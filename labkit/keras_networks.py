@@ -49,7 +49,7 @@ def _network(name: str, activation: str, conv_blocks: int, padding: str = "valid
     return keras.Sequential(stack, name=name)
 
 
-def baseline(activation: str = "relu") -> Any:
+def baseline(activation: str) -> Any:
     """Build the report's baseline: two convolution blocks, three dense blocks, 278,858 parameters.
 
     Takes pixels from 0 to 1, shape (n, 28, 28, 1), gives probabilities (n, 10). Source: figure 3.
@@ -57,7 +57,7 @@ def baseline(activation: str = "relu") -> Any:
     return _network("baseline", activation, conv_blocks=2)
 
 
-def extra_conv(activation: str = "relu") -> Any:
+def extra_conv(activation: str) -> Any:
     """Build the baseline with a third convolution block: 119,434 parameters. Source: figure 5.
 
     Its last feature map is 1x1x64 before Flatten, which is why it has fewer parameters.
@@ -65,7 +65,7 @@ def extra_conv(activation: str = "relu") -> Any:
     return _network("extra-conv", activation, conv_blocks=3)
 
 
-def extra_conv_same(activation: str = "relu") -> Any:
+def extra_conv_same(activation: str) -> Any:
     """Build extra-conv with padding "same", which leaves a 3x3x64 feature map before Flatten."""
     return _network("extra-conv-same", activation, conv_blocks=3, padding="same")
 

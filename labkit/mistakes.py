@@ -9,21 +9,20 @@ Labels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 
 
-def confusion_counts(labels: Labels, predictions: Labels, classes: int = 10) -> NDArray[np.int64]:
+def confusion_counts(labels: Labels, predictions: Labels) -> NDArray[np.int64]:
     """Count the images of each pair of true and predicted class.
 
     Parameters
     ----------
     labels, predictions : int array, shape (n,)
-        Classes, from 0 to `classes` - 1.
-    classes : int
+        Classes, from 0 to 9.
 
     Returns
     -------
-    int array, shape (classes, classes)
+    int array, shape (10, 10)
         Rows are the true classes, columns the predicted ones.
     """
-    counts = np.zeros((classes, classes), np.int64)
+    counts = np.zeros((10, 10), np.int64)
     np.add.at(counts, (labels, predictions), 1)
     return counts
 

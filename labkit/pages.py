@@ -2,23 +2,22 @@
 
 import re
 from collections.abc import Sequence
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 
 import nbformat
 from jinja2 import Environment, PackageLoader, select_autoescape
+from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from labkit.files import write_text
-from labkit.paths import PACKAGE
 
-KATEX = PACKAGE / "static" / "katex"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Both keep 4.5:1 against the background of the code cells
 LIGHT_CODE, DARK_CODE = "default", "github-dark"
 _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
-_FORMULA = re.compile(r"\$[^$\n]+\$|\$\$")
 
 
 def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
@@ -41,7 +40,10 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     _drop_live_widgets(notebook)
     _drop_folded_cells(notebook)
     exporter = HTMLExporter(
-        template_name="basic", embed_images=True, exclude_input_prompt=True, exclude_output_prompt=True
+        template_name="basic",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        filters={"markdown2html": _markdown_to_html},
     )
     body, _ = exporter.from_notebook_node(notebook)
     # A table wider than a phone scrolls: a keyboard must reach it
@@ -55,7 +57,6 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
         headings=[(unescape(anchor), _plain(text)) for anchor, text in _HEADING.findall(body)],
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index is not None and index + 1 < len(pages) else None,
-        katex=_katex() if _FORMULA.search(prose) else "",
     )
     target = executed.with_suffix(".html")
     write_text(target, page)
@@ -91,5 +92,25 @@ def _code_css() -> str:
     return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
-def _katex() -> str:
-    return "\n".join((KATEX / name).read_text(encoding="utf-8") for name in ("katex.min.js", "auto-render.min.js"))
+class _MathmlRenderer(IPythonRenderer):  # type: ignore[misc]  # nbconvert has no types
+    """Writes formulas as MathML, which browsers draw without any script."""
+
+    def inline_math(self, body: str) -> str:
+        return _mathml(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return _mathml(body, "block")
+
+
+def _markdown_to_html(source: str) -> str:
+    html: str = MarkdownWithMath(renderer=_MathmlRenderer(escape=False, embed_images=True)).render(source)
+    return html
+
+
+def _mathml(formula: str, display: str) -> str:
+    try:
+        converted: str = convert(formula, display=display)
+    except Exception:  # its errors have no base class; a formula with a mistake must not cost the report
+        return f"<code>{escape(formula)}</code>"
+    # latex2mathml takes ± for a variable: as an operator it gets its space
+    return converted.replace("<mi>&#x000B1;</mi>", "<mo>&#x000B1;</mo>")

@@ -15,7 +15,7 @@ BROWSERS = (
     "microsoft-edge",
     "msedge",
 )
-TIME_LIMIT_S = 120
+TIME_LIMIT_S = 120  # a browser that needs longer is ended
 # A page of a report needs nothing from the network; the browser shall not look for anything either
 HEADLESS = (
     "--headless=new",
@@ -27,15 +27,13 @@ HEADLESS = (
 )
 
 
-def print_pdf(page: Path, time_limit_s: float = TIME_LIMIT_S) -> str:
+def print_pdf(page: Path) -> str:
     """Print an HTML page into a PDF beside it.
 
     Parameters
     ----------
     page : Path
         An HTML file. A PDF that an earlier call left beside it is replaced, or gone.
-    time_limit_s : float
-        A browser that needs longer is ended.
 
     Returns
     -------
@@ -62,11 +60,11 @@ def print_pdf(page: Path, time_limit_s: float = TIME_LIMIT_S) -> str:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=time_limit_s,
+                timeout=TIME_LIMIT_S,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            problem = f"did not end within {time_limit_s:g} s"
+            problem = f"did not end within {TIME_LIMIT_S} s"
         except OSError as error:
             problem = f"could not be started: {error.strerror or error}"
         else:

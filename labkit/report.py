@@ -121,7 +121,6 @@ def run_report(
     parameters: Mapping[str, Any] | None = None,
     resume: bool = False,
     time_limit_s: int = CELL_TIME_LIMIT_S,
-    progress: bool | None = None,
     tell_pdf: Callable[[str], object] | None = None,
 ) -> list[Outcome]:
     """Run notebooks one after the other and write the report; go on when one of them fails.
@@ -139,8 +138,6 @@ def run_report(
         Skip the notebooks that an earlier call finished with the same code and parameters.
     time_limit_s : int
         For each cell, in seconds.
-    progress : bool, optional
-        Show a progress bar over notebooks; by default when somebody watches.
     tell_pdf : function, optional
         Asks for the page of the summary as a PDF as well; called with one line that says what came of it.
 
@@ -164,7 +161,7 @@ def run_report(
         raise LabError(f"{out}: the report folder cannot be written: {problem.strerror or problem}") from None
     finished = _finished(out)
     outcomes = []
-    bar = progress_bar(total=len(notebooks), description="report", unit="notebook", wanted=progress)
+    bar = progress_bar(total=len(notebooks), description="report", unit="notebook")
     with _kernel_environment(out, settled):
         for name, path in notebooks.items():
             bar.set_postfix_str(name)

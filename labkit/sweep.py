@@ -66,28 +66,6 @@ class TrainingJob:
 
 
 @dataclass(frozen=True)
-class NotebookJob:
-    """One notebook of a sweep, run by papermill with one seed.
-
-    Attributes
-    ----------
-    notebook : str
-    out : str
-        The folder of its report; on a cluster, on a disk that the workers share.
-    profile : str
-    parameters : mapping
-        With the seed.
-    threads : int
-    """
-
-    notebook: str
-    out: str
-    profile: str
-    parameters: Mapping[str, Any]
-    threads: int
-
-
-@dataclass(frozen=True)
 class SweepOutcome:
     """How a sweep ended: jobs that were done now, that were done before, and that failed (with one line each)."""
 
@@ -282,7 +260,6 @@ def sweep_runs(
     *,
     scheduler: str | None = None,
     workers: int | None = None,
-    progress: bool | None = None,
 ) -> SweepOutcome:
     """Train the jobs that are not finished yet; write `out/<job>.json` and `out/<job>.npz` for each.
 
@@ -291,7 +268,7 @@ def sweep_runs(
     jobs : sequence of TrainingJob
         All with the same number of threads.
     out : Path
-    scheduler, workers, progress
+    scheduler, workers
         As `dask_jobs.run_jobs` takes them.
 
     Returns
@@ -320,7 +297,6 @@ def sweep_runs(
         scheduler=scheduler,
         workers=workers,
         threads=max((job.threads for job in jobs), default=1),
-        progress=progress,
     )
     tried = sum(len(group) for group in unfinished.values())
     failed = {job.name: problem for name, problem in failures.items() for job in unfinished[name]}
@@ -344,91 +320,3 @@ def _write(out: Path, name: str, record: Record, predictions: NDArray[np.uint8])
     np.savez_compressed(packed, predictions=predictions)
     write_bytes(out / f"{name}.npz", packed.getvalue())
     write_text(out / f"{name}.json", json.dumps({"job": name, **record}, indent=1) + "\n")
-
-
-def run_notebook(job: NotebookJob) -> str:
-    """Run a notebook through papermill into its folder; what a worker does.
-
-    Returns
-    -------
-    str
-        `done`, or `skipped` where an earlier call finished it with the same code and parameters.
-
-    Raises
-    ------
-    LabError
-        A cell failed.
-    """
-    from labkit.report import choose_notebooks, run_report
-
-    os.environ.update(thread_variables(job.threads))  # the kernel inherits them
-    (outcome,) = run_report(
-        choose_notebooks([job.notebook]), Path(job.out), job.profile, job.parameters, resume=True, progress=False
-    )
-    if outcome.status == "failed":
-        raise LabError(outcome.problem)
-    return outcome.status
-
-
-def sweep_notebook(
-    jobs: Sequence[NotebookJob],
-    *,
-    scheduler: str | None = None,
-    workers: int | None = None,
-    progress: bool | None = None,
-) -> SweepOutcome:
-    """Run a notebook with many seeds, each into a report of its own.
-
-    Parameters
-    ----------
-    jobs : sequence of NotebookJob
-        From `notebook_jobs`.
-    scheduler, workers, progress
-        As `dask_jobs.run_jobs` takes them.
-    """
-    statuses: list[str] = []
-    failures = run_jobs(
-        run_notebook,
-        {Path(job.out).name: job for job in jobs},
-        lambda _, status: statuses.append(status),
-        scheduler=scheduler,
-        workers=workers,
-        threads=max((job.threads for job in jobs), default=1),
-        progress=progress,
-    )
-    return SweepOutcome(statuses.count("done"), statuses.count("skipped"), failures)
-
-
-def notebook_jobs(
-    notebook: str, seeds: Sequence[int], out: Path, *, profile: str, parameters: Mapping[str, Any], threads: int = 1
-) -> list[NotebookJob]:
-    """Return one job a seed for a notebook, each with the folder `out/<notebook>-seed-<seed>`.
-
-    Parameters
-    ----------
-    notebook : str
-    seeds : sequence of int
-    out : Path
-    profile : {"auto", "quick", "full"}
-    parameters : mapping
-        Further parameters of the notebook.
-    threads : int
-        Threads of a kernel.
-
-    Raises
-    ------
-    LabError
-        There is no such notebook, or it takes no seed.
-    """
-    from labkit.parameters import notebook_parameters
-    from labkit.report import choose_notebooks
-
-    ((name, path),) = choose_notebooks([notebook]).items()
-    if "seed" not in notebook_parameters(path):
-        raise LabError(f"notebook {name} has no parameter `seed`")
-    _make_folder(out)
-    folder = out.resolve()
-    return [
-        NotebookJob(name, str(folder / f"{name}-seed-{seed:04d}"), profile, {**parameters, "seed": seed}, threads)
-        for seed in seeds
-    ]

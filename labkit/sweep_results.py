@@ -154,13 +154,8 @@ def _seed_entry(result: SeedResult) -> dict[str, Any]:
     }
 
 
-def reference_sweep(folder: Path | None = None) -> list[SeedResult]:
-    """Read the sweep that ships with the series, or another one in the compact form.
-
-    Parameters
-    ----------
-    folder : Path, optional
-        By default `data/reference/sweeps`. One that is missing or empty gives an empty list.
+def reference_sweep() -> list[SeedResult]:
+    """Read the sweep that ships with the series in `data/reference/sweeps`; none there gives an empty list.
 
     Raises
     ------
@@ -168,7 +163,7 @@ def reference_sweep(folder: Path | None = None) -> list[SeedResult]:
         A file cannot be read.
     """
     results = []
-    for path in sorted((folder or reference_dir() / "sweeps").glob("*.json")):
+    for path in sorted((reference_dir() / "sweeps").glob("*.json")):
         content = _read_json(path)
         predictions = _read_predictions(path.with_suffix(".npz"))
         try:

@@ -134,15 +134,13 @@ def _images(share: float) -> float:
     return share * TEST_IMAGES
 
 
-def seeds_needed_table(evidence: Sequence[Evidence], power: float = 0.8) -> pd.DataFrame:
-    """Return how many seeds it would take to see the published differences, were they true.
+def seeds_needed_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
+    """Return how many seeds it would take to see the published differences with a chance of 80%, were they true.
 
     Parameters
     ----------
     evidence : sequence of Evidence
         Their deviations over seeds are taken from the sweep.
-    power : float
-        The wanted chance of seeing the difference.
     """
     rows = {}
     for e in evidence:
@@ -152,7 +150,7 @@ def seeds_needed_table(evidence: Sequence[Evidence], power: float = 0.8) -> pd.D
             "published difference (images)": f"{_images(e.published):+.0f}",
             "deviation over seeds (images)": f"{_images(d.deviation):.1f}" if d and known else "–",
             "seeds in the sweep": str(e.seeds),
-            "seeds needed": f"{seeds_needed(e.published, d.deviation, power):,}" if d and known else "–",
+            "seeds needed": f"{seeds_needed(e.published, d.deviation):,}" if d and known else "–",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("comparison")
 

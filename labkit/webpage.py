@@ -23,20 +23,13 @@ def reference_onnx() -> Path:
     return reference_dir() / MODEL
 
 
-def write_draw_page(
-    out: Path, model: Path | None = None, class_names: tuple[str, ...] = tuple("0123456789"), title: str = "deep-bn"
-) -> Path:
+def write_draw_page(out: Path) -> Path:
     """Write `draw.html` and its folder `draw/` into a report.
 
     Parameters
     ----------
     out : Path
         The folder of the report.
-    model : Path, optional
-        A network that `torch_onnx.export_onnx` wrote; by default the one of the reference run.
-    class_names : tuple of str
-    title : str
-        The network's name on the page.
 
     Returns
     -------
@@ -48,7 +41,7 @@ def write_draw_page(
     LabError
         The network is missing or the folder cannot be written.
     """
-    model = model or reference_onnx()
+    model = reference_onnx()
     if not model.exists():
         raise LabError(f"{model}: no such network; make it with `labkit export MODEL {model.name}`")
     folder = out / "draw"
@@ -63,8 +56,6 @@ def write_draw_page(
     except OSError as problem:
         raise LabError(f"{folder}: cannot be written: {problem.strerror or problem}") from None
     jinja = Environment(loader=PackageLoader("labkit"), autoescape=select_autoescape())
-    page = jinja.get_template("draw.html").render(
-        class_names=class_names, network=title, pad_css=(STATIC / "pad.css").read_text(encoding="utf-8")
-    )
+    page = jinja.get_template("draw.html").render(pad_css=(STATIC / "pad.css").read_text(encoding="utf-8"))
     write_text(out / "draw.html", page)
     return out / "draw.html"

@@ -16,8 +16,7 @@ import pytest
 from distributed import Client
 from helpers import labkit_command, run_command
 
-from labkit.results import load_records
-from labkit.sweep import notebook_jobs, sweep_notebook, sweep_runs, training_jobs
+from labkit.sweep import sweep_runs, training_jobs
 from labkit.sweep_results import read_sweep
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -185,14 +184,3 @@ def test_both_frameworks_in_any_order_and_number_of_workers(tmp_path: Path) -> N
     expected = weights(tmp_path / "none")
     assert len(set(expected.values())) == 4
     assert [weights(tmp_path / folder) for folder in ("one", "reversed", "two")] == [expected] * 3
-
-
-def test_a_notebook_is_swept_into_a_report_a_seed(tmp_path: Path) -> None:
-    jobs = notebook_jobs("05_pytorch_equivalents", [0, 1], tmp_path, profile="quick", parameters={"epochs": 1})
-    first = sweep_notebook(jobs, workers=2)
-    assert (first.done, first.skipped, first.failures) == (2, 0, {})
-    again = sweep_notebook(jobs, workers=2)
-    assert (again.done, again.skipped, again.failures) == (0, 2, {})
-    records = [load_records(Path(job.out))["torch-baseline-5"] for job in jobs]
-    assert [record["seed"] for record in records] == [0, 1]
-    assert records[0]["weights_sha256"] != records[1]["weights_sha256"]

@@ -29,7 +29,6 @@ def test_class_names_come_from_the_folder_or_the_call(tmp_path: Path) -> None:
     names = [f"class {n}" for n in range(10)]
     (folder / "classes.txt").write_text("\n".join(names) + "\n\n", encoding="utf-8")
     assert labkit.load_idx(folder).class_names == tuple(names)
-    assert labkit.load_idx(folder, "abcdefghij").class_names == tuple("abcdefghij")
     (folder / "classes.txt").write_text("one\ntwo\n", encoding="utf-8")
     with pytest.raises(LabError, match="2 class names"):
         labkit.load_idx(folder)

@@ -1,4 +1,4 @@
-"""What one expects of any command: help that names everything, the Tab key, --quiet, --json, --tensorboard."""
+"""What one expects of any command: help that names everything, the Tab key, --quiet, --json."""
 
 import json
 import os
@@ -14,12 +14,10 @@ from tiny_notebooks import write_notebook
 from typer.main import get_command
 
 import labkit.report
-import labkit.single_run
 from labkit.cli import app, main
 from labkit.paths import reference_dir
-from labkit.results import history_of, load_records, reference_records
+from labkit.results import load_records
 from labkit.runs import runs
-from labkit.tensorboard import write_events
 
 LABKIT: Any = get_command(app)  # its type lies in another package from release to release of Typer
 COMMANDS: dict[str, Any] = LABKIT.commands
@@ -72,11 +70,10 @@ needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is n
         ("labkit tr", "train"),
         ("labkit train torch-l", "torch-leaky-relu-5 torch-leaky-relu-20"),
         ("labkit train torch-baseline-5 --profile q", "quick"),
-        ("labkit train torch-baseline-5 --tens", "--tensorboard"),
+        ("labkit train torch-baseline-5 --res", "--resume"),
         ("labkit report 01_keras_baseline 0", " ".join(labkit.report.series())),
         ("labkit report 07", "07_summary"),
         ("labkit sweep keras-baseline-5 keras-e", "keras-extra-conv-20"),
-        ("labkit sweep --notebook 04", "04_leaky_relu"),
     ],
 )
 def test_tab_completes(line: str, offered: str) -> None:
@@ -153,49 +150,11 @@ def test_report_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: 
     assert [(book["notebook"], book["status"]) for book in content["notebooks"]] == [("01_fine", "done")]
 
 
-# --tensorboard, beside --json
-
-
 @pytest.mark.slow
-def test_an_event_file_holds_the_history(tmp_path: Path) -> None:
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    arguments = ("--epochs", "2", "--profile", "quick", "--out", str(tmp_path / "out"), "--json")
-    command = labkit_command("train", "torch-baseline-5", *arguments, "--tensorboard", str(tmp_path / "board"))
-    done = run_command(command)
+def test_train_prints_its_record_as_json(tmp_path: Path) -> None:
+    done = run_command(labkit_command("train", "torch-baseline-5", "--epochs", "1", "--profile", "quick", "--json"))
     assert (done.returncode, done.stderr) == (0, "")
-    record = load_records(tmp_path / "out")["torch-baseline-5"]
+    record = load_records(tmp_path)["torch-baseline-5"]
     printed = json.loads(done.stdout)
     assert Path(printed.pop("model")).exists()
     assert printed == {k: v for k, v in record.items() if k not in ("history", "batch_losses")}
-
-    events = accumulator.EventAccumulator(str(tmp_path / "board" / "torch-baseline-5"))
-    events.Reload()
-    history = history_of(record)
-    expected = {
-        "loss/training": [e.train_loss for e in history.epochs],
-        "loss/test": [e.test_loss for e in history.epochs],
-        "accuracy/training": [e.train_accuracy for e in history.epochs],
-        "accuracy/test": [e.test_accuracy for e in history.epochs],
-    }
-    assert set(events.Tags()["scalars"]) == set(expected)
-    for tag, values in expected.items():
-        scalars = events.Scalars(tag)
-        assert [s.step for s in scalars] == [1, 2]
-        assert [s.value for s in scalars] == pytest.approx(values, rel=1e-6)  # TensorBoard keeps 32 bits
-
-
-def test_without_tensorboard_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as Python notes a package that is not there
-    monkeypatch.setattr(labkit.single_run, "load_mnist", lambda: pytest.fail("training has begun"))
-    answer = call("train", "torch-baseline-5", "--tensorboard", "board")
-    assert_refused(answer)
-    assert answer.err == "labkit: TensorBoard is not installed; `pip install tensorboard` gets it\n"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_takes_no_event_file_is_told_in_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    (tmp_path / "file").write_text("no folder")
-    record = reference_records()["keras-baseline-5"]
-    with pytest.raises(labkit.LabError, match="cannot be written: Not a directory"):
-        write_events(history_of(record), tmp_path / "file" / "board")

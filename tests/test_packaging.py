@@ -27,7 +27,6 @@ REQUIREMENTS = [r for r in (*BASE, *(r for extra in EXTRAS.values() for r in ext
 EXTRA_MODULES = {
     "report": {"colab", "pages", "parameters", "publish", "report", "webpage"},
     "cluster": {"dask_jobs"},
-    "tensorboard": {"tensorboard"},
 }
 # Distributions whose module has another name, and those that labkit only starts
 MODULES_OF = {"pillow": {"pil"}, "dask": {"dask", "distributed"}}
@@ -107,7 +106,7 @@ def test_ranges_have_a_lower_bound_and_no_upper_one() -> None:
 
 def test_developers_get_every_extra() -> None:
     [own] = [requirement for requirement in EXTRAS["dev"] if requirement.name == "labkit"]
-    assert own.extras == EXTRAS.keys() - {"dev", "tensorboard"}
+    assert own.extras == EXTRAS.keys() - {"dev"}
 
 
 def test_conda_installs_the_same_as_make() -> None:

@@ -77,9 +77,12 @@ def test_no_browser_is_one_line(page: Path, monkeypatch: pytest.MonkeyPatch, tmp
         ),
     ],
 )
-def test_a_browser_that_hangs_or_fails_is_one_line(does: str, problem: str, page: Path, fake_browser: Path) -> None:
+def test_a_browser_that_hangs_or_fails_is_one_line(
+    does: str, problem: str, page: Path, fake_browser: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labkit.pdf.TIME_LIMIT_S", 1)
     fake_browser.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
-    assert print_pdf(page, time_limit_s=1) == f"a page.pdf could not be made: chromium {problem}"
+    assert print_pdf(page) == f"a page.pdf could not be made: chromium {problem}"
     assert not page.with_suffix(".pdf").exists()
 
 

@@ -1,12 +1,16 @@
-"""The index of a report."""
+"""The index of a report, and its pages."""
 
 import base64
 import os
+import re
 from pathlib import Path
 
 import nbformat
+import pytest
 from matplotlib.figure import Figure
 
+from labkit.pages import write_page
+from labkit.paths import notebooks_dir
 from labkit.plotting import png
 from labkit.report import Outcome, series, write_report
 
@@ -26,3 +30,23 @@ def test_figures_keep_their_texts_whatever_the_times_of_the_files(tmp_path: Path
     index = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert f'src="figures/{name[:2]}_b.png" alt="The first figure."' in index
     assert f'src="figures/{name[:2]}_a.png" alt="The second figure."' in index
+
+
+@pytest.mark.parametrize("source", sorted(notebooks_dir().rglob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_formula_of_the_series_becomes_mathml(source: Path, tmp_path: Path) -> None:
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    nbformat.write(notebook, tmp_path / source.name)
+    page = write_page(tmp_path / source.name).read_text(encoding="utf-8")
+    prose = "\n".join(cell.source for cell in notebook.cells)
+    assert page.count("<math ") == len(re.findall(r"\$\$.+?\$\$|\$[^$\n]+\$", prose, re.DOTALL))
+    assert "$" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.search(r"<m[a-z]+>[^<]*\\", page)  # a command that the converter does not know stays as it is
+
+
+def test_a_formula_with_a_mistake_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    cells = [nbformat.v4.new_markdown_cell("It is $x^$, and $a < b$ with `$HOME`.")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "page.ipynb")
+    page = write_page(tmp_path / "page.ipynb").read_text(encoding="utf-8")
+    assert "It is <code>x^</code>, and <math " in page
+    assert "<code>$HOME</code>" in page

@@ -9,7 +9,7 @@ import pytest
 
 from labkit.cli import main
 from labkit.errors import LabError
-from labkit.sweep import TrainingJob, notebook_jobs, parse_seeds, sweep_runs, training_jobs
+from labkit.sweep import TrainingJob, parse_seeds, sweep_runs, training_jobs
 from labkit.sweep_results import accuracies, compact_sweep, read_sweep, reference_sweep, sweep_table
 
 
@@ -65,7 +65,9 @@ def test_a_name_depends_on_all_that_decides_the_result_and_on_nothing_else() -> 
     assert same.name == job.name
 
 
-def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(tmp_path: Path) -> None:
+def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = jobs_of(["torch-baseline-5", "torch-leaky-relu-5"], [0, 1])
     first = sweep_runs(jobs, tmp_path, workers=0)
     assert (first.done, first.skipped, first.failures) == (4, 0, {})
@@ -88,9 +90,10 @@ def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(tmp_path: Pa
     assert results[0].predictions.dtype == np.uint8
     assert results[0].predictions.shape == (10_000,)
 
-    (compact, _) = compact_sweep(tmp_path, tmp_path / "compact")
+    (compact, _) = compact_sweep(tmp_path, tmp_path / "reference" / "sweeps")
     assert compact.name == "torch-baseline-5.json"
-    again = reference_sweep(tmp_path / "compact")
+    monkeypatch.setattr("labkit.sweep_results.reference_dir", lambda: tmp_path / "reference")
+    again = reference_sweep()
     assert [(r.run, r.seed, r.test_accuracy) for r in again] == [(r.run, r.seed, r.test_accuracy) for r in results]
     assert all((a.predictions == b.predictions).all() for a, b in zip(again, results, strict=True))
     assert list(accuracies(sweep_table(again), "torch-baseline-20", epochs=1).index) == [0, 1]
@@ -143,13 +146,10 @@ def test_a_job_that_fails_is_named_and_the_others_are_done(tmp_path: Path, capsy
     [
         [],
         ["torch-baseline-6"],
-        ["torch-baseline-5", "--notebook", "01_keras_baseline"],
         ["torch-baseline-5", "--seeds", "9-0"],
         ["torch-baseline-5", "-p", "momentum", "0.9"],
         ["torch-baseline-5", "-p", "batch_size", "0"],
         ["torch-baseline-5", "--train-images", "60001"],
-        ["--notebook", "01_keras_baseline", "--epochs", "1"],
-        ["--notebook", "77_nothing"],
         ["torch-baseline-5", "--scheduler", "nonsense"],
         ["torch-baseline-5", "--scheduler", "tcp://127.0.0.1:9"],
     ],
@@ -168,12 +168,7 @@ def test_a_damaged_job_is_one_line(tmp_path: Path, damage: bytes) -> None:
         read_sweep(tmp_path)
 
 
-def test_notebook_jobs_have_a_folder_a_seed(tmp_path: Path) -> None:
-    jobs = notebook_jobs("01_keras_baseline", [0, 12], tmp_path, profile="quick", parameters={"epochs": 1})
-    assert [Path(job.out).name for job in jobs] == ["01_keras_baseline-seed-0000", "01_keras_baseline-seed-0012"]
-    assert [job.parameters for job in jobs] == [{"epochs": 1, "seed": 0}, {"epochs": 1, "seed": 12}]
-
-
-def test_no_shipped_sweep_is_an_empty_list(tmp_path: Path) -> None:
-    assert reference_sweep(tmp_path / "nothing") == []
+def test_no_shipped_sweep_is_an_empty_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labkit.sweep_results.reference_dir", lambda: tmp_path)
+    assert reference_sweep() == []
     assert sweep_table([]).empty

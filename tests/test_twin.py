@@ -1,12 +1,9 @@
 """The PyTorch twin: with the weights of the Keras baseline it predicts what Keras predicts."""
 
-import json
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -111,17 +108,9 @@ def test_mistakes_are_told_in_one_line(perturbed_model: Path, tmp_path: Path) ->
         read_keras_layers(tmp_path / "missing.keras")
     with pytest.raises(LabError, match="no such model file"):
         keras_probabilities(tmp_path / "missing.keras")
+    with pytest.raises(LabError, match="a PyTorch model, not a Keras one"):
+        read_keras_layers(reference_dir() / "models" / find_run("torch-baseline-5").model_file)
     with pytest.raises(LabError, match="2 module names for 11 Keras layers"):
         state_arrays(read_keras_layers(perturbed_model), ["conv1", "bn1"])
     with pytest.raises(LabError, match="layer Embedding: valid are"):
         torch_arrays(KerasLayer("Embedding", ()))
-
-
-def test_a_network_that_is_not_sequential_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "functional.keras"
-    content: dict[str, Any] = {"class_name": "Functional", "config": {}}
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", json.dumps(content))
-        archive.writestr("model.weights.h5", b"")
-    with pytest.raises(LabError, match="a Functional network; valid is a Sequential one"):
-        read_keras_layers(path)

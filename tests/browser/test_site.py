@@ -38,7 +38,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
         nbformat.write(_notebook(name), out / f"{name}.ipynb")
         write_page(out / f"{name}.ipynb", names)
     write_report(out, [Outcome(name, "done", 1.0, "", "") for name in names], "quick", {"seed": 3})
-    write_draw_page(out, out / "deep.onnx")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("labkit.webpage.reference_onnx", lambda: out / "deep.onnx")
+        write_draw_page(out)
     index = (out / "index.html").read_text(encoding="utf-8")
     if "draw.html" not in index:  # no shipped network yet
         write_text(out / "index.html", index.replace("<main>", '<main><p><a href="draw.html">Draw a digit</a></p>', 1))
