@@ -141,14 +141,13 @@ def train(
     with _hushed(quiet or as_json):
         record = train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
     if tensorboard is not None:
-        from labkit.results import history_of
         from labkit.tensorboard import write_events
 
-        write_events(history_of(record), tensorboard / run.id)
+        write_events(record.history, tensorboard / run.id)
     if as_json:
-        summary = {k: v for k, v in record.items() if k not in ("history", "batch_losses")}
+        summary = {k: v for k, v in record.to_dict().items() if k not in ("history", "batch_losses")}
         print(json.dumps({**summary, "model": str(out / "models" / run.model_file)}, indent=1))
-    if "planned_epochs" in record:
+    if record.interrupted:
         sys.exit(130)  # stopped with Ctrl-C; what was finished is saved
 
 
