@@ -193,5 +193,5 @@ def test_a_notebook_is_swept_into_a_report_a_seed(tmp_path: Path) -> None:
     again = sweep_notebook(jobs, workers=2)
     assert (again.done, again.skipped, again.failures) == (0, 2, {})
     records = [load_records(Path(job.out))["torch-baseline-5"] for job in jobs]
-    assert [record["seed"] for record in records] == [0, 1]
-    assert records[0]["weights_sha256"] != records[1]["weights_sha256"]
+    assert [record.recipe.seed for record in records] == [0, 1]
+    assert records[0].weights_sha256 != records[1].weights_sha256

@@ -17,7 +17,7 @@ import labkit.report
 import labkit.single_run
 from labkit.cli import app, main
 from labkit.paths import reference_dir
-from labkit.results import history_of, load_records, reference_records
+from labkit.results import load_records, reference_records
 from labkit.runs import runs
 from labkit.tensorboard import write_events
 
@@ -166,11 +166,11 @@ def test_an_event_file_holds_the_history(tmp_path: Path) -> None:
     record = load_records(tmp_path / "out")["torch-baseline-5"]
     printed = json.loads(done.stdout)
     assert Path(printed.pop("model")).exists()
-    assert printed == {k: v for k, v in record.items() if k not in ("history", "batch_losses")}
+    assert printed == {k: v for k, v in record.to_dict().items() if k not in ("history", "batch_losses")}
 
     events = accumulator.EventAccumulator(str(tmp_path / "board" / "torch-baseline-5"))
     events.Reload()
-    history = history_of(record)
+    history = record.history
     expected = {
         "loss/training": [e.train_loss for e in history.epochs],
         "loss/test": [e.test_loss for e in history.epochs],
@@ -198,4 +198,4 @@ def test_a_folder_that_takes_no_event_file_is_told_in_one_line(tmp_path: Path) -
     (tmp_path / "file").write_text("no folder")
     record = reference_records()["keras-baseline-5"]
     with pytest.raises(labkit.LabError, match="cannot be written: Not a directory"):
-        write_events(history_of(record), tmp_path / "file" / "board")
+        write_events(record.history, tmp_path / "file" / "board")

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from labkit.errors import LabError
 from labkit.files import write_text
-from labkit.history import BatchLoss, Epoch, Evaluation, History
+from labkit.history import BatchLoss, Epoch, Evaluation, History, Recipe
 
 number = st.floats(0, 1e6)
 histories = st.builds(
     History,
     st.lists(st.builds(Epoch, st.integers(1, 999), number, number, number, number, number), max_size=5),
     st.lists(st.builds(BatchLoss, st.integers(1, 999), st.integers(0, 60_000), number), max_size=5),
+    st.none()
+    | st.builds(Recipe, number, number, st.integers(), st.integers(), st.integers(), st.integers(), st.text()),
 )
 
 
@@ -65,6 +67,7 @@ DAMAGED = {
     "a field too many": '{"epochs": [], "batch_losses": [{"epoch": 1, "images_seen": 0, "loss": 2.0, "more": 1}]}',
     "a loss of text": '{"epochs": [], "batch_losses": [{"epoch": 1, "images_seen": 0, "loss": "2.0"}]}',
     "a loss of nothing": '{"epochs": [], "batch_losses": [{"epoch": 1, "images_seen": 0, "loss": null}]}',
+    "a recipe of two settings": '{"epochs": [], "batch_losses": [], "recipe": {"seed": 1, "momentum": 0.5}}',
     "deep": "[" * 100_000,
 }
 

@@ -64,7 +64,9 @@ def test_an_epoch_takes_the_steps_of_gradient_descent_with_momentum(data: ImageS
         logits = images[batch] @ weight.T + bias
         loss = (logits.logsumexp(1) - logits[torch.arange(len(batch)), labels[batch]]).mean()
         velocity = [MOMENTUM * v + g for v, g in zip(velocity, torch.autograd.grad(loss, [weight, bias]), strict=True)]
-        weight, bias = ((p - LEARNING_RATE * v).detach().requires_grad_() for p, v in zip((weight, bias), velocity))
+        weight, bias = (
+            (p - LEARNING_RATE * v).detach().requires_grad_() for p, v in zip([weight, bias], velocity, strict=True)
+        )
         losses.append(loss.item())
         right += int((logits.argmax(1) == labels[batch]).sum())
 

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from training_child import CHILD, in_epoch, run_cli, saved_epochs, summary, train, training_module, wait_for
 
-from labkit import cli, profiles, results, training
+from labkit import cli, profiles, results, torch_training, training
 from labkit.errors import LabError
 from labkit.history import Evaluation
 from labkit.quiet_tensorflow import tf
@@ -77,6 +78,28 @@ def test_out_of_memory(framework: str, error: Exception, monkeypatch: pytest.Mon
     assert str(caught.value) == (
         f"the device ran out of memory with batch_size {batch_size}: lower batch_size, or end what else uses its memory"
     )
+
+
+def test_out_of_memory_before_the_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training images themselves may not fit."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 47 MiB")
+
+    monkeypatch.setattr(torch, "as_tensor", fail)
+    with pytest.raises(LabError, match="out of memory with batch_size 16"):
+        train("torch", None, images=320)
+
+
+def test_a_network_that_fails_in_a_test_goes_back_to_its_mode() -> None:
+    class Failing(torch.nn.Linear):
+        def forward(self, _: torch.Tensor) -> torch.Tensor:
+            raise ValueError
+
+    network = Failing(1, 1).train()
+    with pytest.raises(ValueError):
+        torch_training.evaluate(network, np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+    assert network.training
 
 
 def test_another_runtime_error_is_not_called_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
