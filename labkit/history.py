@@ -1,8 +1,6 @@
 """The recipe and the history of a training run: the same for both frameworks."""
 
-import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.errors import LabError
-from labkit.files import write_text
 
 
 @dataclass(frozen=True)
@@ -201,27 +198,3 @@ class History:
                 if type(value) not in (int, float):
                     raise LabError(f"not a history: {name} is no number but of type {type(value).__name__}")
         return cls(epochs, losses, recipe)
-
-    def save(self, path: str | Path) -> None:
-        """Write the history as JSON; the file appears whole or not at all.
-
-        Raises
-        ------
-        LabError
-            The file cannot be written.
-        """
-        write_text(Path(path), json.dumps(self.to_dict(), indent=1) + "\n")
-
-    @classmethod
-    def load(cls, path: str | Path) -> "History":
-        """Read a history that `save` wrote.
-
-        Raises
-        ------
-        LabError
-            There is no such file, or it does not hold a history.
-        """
-        try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError, RecursionError, LabError) as problem:
-            raise LabError(f"{path}: not a readable history: {problem}") from None

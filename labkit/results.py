@@ -104,7 +104,8 @@ class Record:
         flat = asdict(self)
         history = flat.pop("history")
         recipe = history["recipe"]
-        scores = {"test": _score_dict(self.test)} | ({"train": _score_dict(self.train)} if self.train else {})
+        for name, score in (("test", self.test), ("train", self.train)):
+            flat[name] = {**flat[name], "accuracy": score.accuracy} if score else None
         return {
             "run": flat.pop("run"),
             **recipe,
@@ -113,7 +114,6 @@ class Record:
             "method": "fit_many" if self.together else "fit",
             "seconds": self.seconds,
             **flat,
-            **scores,
             "history": history["epochs"],
             "batch_losses": history["batch_losses"],
         }
@@ -131,21 +131,17 @@ class Record:
             recipe = {f.name: content[f.name] for f in fields(Recipe)} | {"epochs": content["planned_epochs"]}
             history = {"recipe": recipe, "epochs": content["history"], "batch_losses": content["batch_losses"]}
             plain = {f.name: content[f.name] for f in fields(cls) if f.name not in ("history", "test", "train")}
-            scores = {name: _score(content[name]) for name in ("test", "train") if content.get(name)}
+            scores = {
+                name: Score(*(content[name][part] for part in ("loss", "correct", "total")))
+                for name in ("test", "train")
+                if content.get(name)
+            }
             together = tuple(content["together"])
             return cls(**plain | scores | {"together": together, "history": History.from_dict(history)})
         except KeyError as problem:
             raise LabError(f"not the result of a run: it lacks {problem}") from None
         except (TypeError, AttributeError, LabError) as problem:
             raise LabError(f"not the result of a run: {problem}") from None
-
-
-def _score(content: dict[str, Any]) -> Score:
-    return Score(content["loss"], content["correct"], content["total"])
-
-
-def _score_dict(score: Score) -> dict[str, Any]:
-    return {"loss": score.loss, "accuracy": score.accuracy, "correct": score.correct, "total": score.total}
 
 
 def make_record(

@@ -216,22 +216,8 @@ class StateKeeper:
     """Saves a run's state after every epoch, and finds the one to go on from.
 
     The states of a run lie in a folder named by what made them (network and recipe), so that a run
-    never goes on from the state of another.
-
-    Parameters
-    ----------
-    folder : str, Path or None
-        Under which that folder is made; None keeps nothing.
-    recipe : Recipe
-    architecture : str
-        A text that changes when the network does.
-    resume : bool
-        Go on from what is there; otherwise earlier states of the same run are removed.
-
-    Attributes
-    ----------
-    last : tuple of arrays and dict, or None
-        The newest state, in memory as well: an interrupted run goes back to it.
+    never goes on from the state of another. The newest is kept in memory, too, as `last`: an interrupted run goes
+    back to it. Without a folder nothing else is kept, and without `resume` earlier states of the run are removed.
     """
 
     def __init__(self, folder: str | Path | None, recipe: Recipe, architecture: str, resume: bool) -> None:
