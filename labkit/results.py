@@ -114,6 +114,7 @@ class Record:
             "method": "fit_many" if self.together else "fit",
             "seconds": self.seconds,
             **flat,
+            "together": list(self.together),
             "history": history["epochs"],
             "batch_losses": history["batch_losses"],
         }
