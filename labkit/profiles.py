@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from labkit.data import ImageSet
-from labkit.errors import LabError, unknown
+from labkit.errors import unknown
 
 PROFILES = ("auto", "quick", "full")
 ENVIRONMENT_VARIABLE = "LABKIT_PROFILE"
@@ -71,10 +71,8 @@ def make_plan(
     Raises
     ------
     LabError
-        The profile is unknown, or there are not so many training images.
+        The profile is unknown.
     """
-    if exact_train_images is not None and not 1 <= exact_train_images <= FULL_TRAIN_IMAGES:
-        raise LabError(f"train_images is {exact_train_images}: valid are whole numbers from 1 to {FULL_TRAIN_IMAGES:,}")
     if resolve_profile(profile) == "full":
         return Plan("full", exact_train_images or FULL_TRAIN_IMAGES, exact_epochs or epochs)
     short = QUICK_EPOCHS_SHORT if epochs <= SHORT_RUN_EPOCHS else QUICK_EPOCHS_LONG
