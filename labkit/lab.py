@@ -208,9 +208,12 @@ def _notebook_parameters() -> dict[str, Any]:
     injected gives no new ones: it is refused where it tries to, since papermill only warns.
     """
     shell = get_ipython()
-    known: set[str] = set()
+    if shell is None:
+        return {}
+    cells = [source for source in shell.user_ns.get("In", []) if source]
+    known = set() if cells else PARAMETERS.keys() & shell.user_ns.keys()  # nbval keeps no history of the cells
     injected: list[str] = []
-    for source in shell.user_ns.get("In", []) if shell else []:
+    for source in cells:
         if source.startswith("# Parameters\n"):
             lines = source.splitlines()[1:]  # one assignment each, not always of a literal
             injected += [name for name in (line.split(" = ", 1)[0] for line in lines) if name.isidentifier()]
@@ -218,8 +221,8 @@ def _notebook_parameters() -> dict[str, Any]:
         with suppress(SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
             names = assignments(source).keys()
             known |= names if names <= PARAMETERS.keys() else set()
-    names_in_order = [name for name in PARAMETERS if name in known]
+    valid = [name for name in PARAMETERS if name in known]
     for name in injected:
         if name not in known:
-            raise unknown("parameter", name, names_in_order)
-    return {name: shell.user_ns[name] for name in names_in_order} if shell else {}
+            raise unknown("parameter", name, valid)
+    return {name: shell.user_ns[name] for name in valid}

@@ -131,14 +131,12 @@ class Record:
         try:
             recipe = {f.name: content[f.name] for f in fields(Recipe)} | {"epochs": content["planned_epochs"]}
             history = {"recipe": recipe, "epochs": content["history"], "batch_losses": content["batch_losses"]}
-            plain = {f.name: content[f.name] for f in fields(cls) if f.name not in ("history", "test", "train")}
-            scores = {
-                name: Score(*(content[name][part] for part in ("loss", "correct", "total")))
-                for name in ("test", "train")
-                if content.get(name)
-            }
-            together = tuple(content["together"])
-            return cls(**plain | scores | {"together": together, "history": History.from_dict(history)})
+            attributes = {f.name: content[f.name] for f in fields(cls) if f.name != "history"}
+            for name in ("test", "train"):
+                if (score := attributes[name]) is not None:
+                    attributes[name] = Score(score["loss"], score["correct"], score["total"])
+            attributes["together"] = tuple(attributes["together"])
+            return cls(**attributes, history=History.from_dict(history))
         except KeyError as problem:
             raise LabError(f"not the result of a run: it lacks {problem}") from None
         except (TypeError, AttributeError, LabError) as problem:
