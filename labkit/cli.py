@@ -143,9 +143,9 @@ def train(
     with _hushed(quiet or as_json):
         record = train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
     if as_json:
-        summary = {k: v for k, v in record.items() if k not in ("history", "batch_losses")}
+        summary = {k: v for k, v in record.to_dict().items() if k not in ("history", "batch_losses")}
         print(json.dumps({**summary, "model": str(out / "models" / run.model_file)}, indent=1))
-    if "planned_epochs" in record:
+    if record.interrupted:
         sys.exit(130)  # stopped with Ctrl-C; what was finished is saved
 
 

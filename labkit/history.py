@@ -1,8 +1,6 @@
-"""The history of a training run: one face for both frameworks."""
+"""The recipe and the history of a training run: the same for both frameworks."""
 
-import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,55 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.errors import LabError
-from labkit.files import write_text
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `fit` trained with: everything that decides the result, apart from the network.
+
+    Attributes
+    ----------
+    learning_rate, momentum : float
+    batch_size, seed : int
+    epochs : int
+        As many as were asked for; a history has fewer after Ctrl-C.
+    train_images : int
+    data_sha256 : str
+        Of the training images and labels.
+    mean, std : float
+        For the normalisation of the pixels after division by 255.
+    """
+
+    learning_rate: float
+    momentum: float
+    batch_size: int
+    seed: int
+    epochs: int
+    train_images: int
+    data_sha256: str
+    mean: float = 0.0
+    std: float = 1.0
+
+    def check(self) -> None:
+        """Refuse settings that cannot train.
+
+        Raises
+        ------
+        LabError
+            One line with the setting, its value and the valid ones.
+        """
+        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise LabError(f"learning_rate is {self.learning_rate}: valid are numbers above 0")
+        if not 0 <= self.momentum < 1:
+            raise LabError(f"momentum is {self.momentum}: valid are numbers from 0 up to, not including, 1")
+        if self.batch_size < 1:
+            raise LabError(f"batch_size is {self.batch_size}: valid are whole numbers from 1 up")
+        if self.seed < 0:
+            raise LabError(f"seed is {self.seed}: valid are whole numbers from 0 up")
+        if self.epochs < 1:
+            raise LabError(f"epochs is {self.epochs}: valid are whole numbers from 1 up")
+        if self.train_images < 1:
+            raise LabError("the training set is empty")
 
 
 @dataclass(frozen=True)
@@ -57,7 +103,7 @@ class BatchLoss:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Score:
     """The result of a network on a set of images, in evaluation mode.
 
     Attributes
@@ -66,18 +112,33 @@ class Evaluation:
         Mean negative log-likelihood of the right class, in nats.
     correct, total : int
         Images classified correctly, images in all.
-    probabilities : float32 array, shape (total, classes)
     """
 
     loss: float
     correct: int
     total: int
-    probabilities: NDArray[np.float32] = field(repr=False, compare=False)
 
     @property
     def accuracy(self) -> float:
         """The share of images classified correctly, 0 to 1."""
         return self.correct / self.total
+
+
+@dataclass(frozen=True)
+class Evaluation(Score):
+    """A score with what it was counted from.
+
+    Attributes
+    ----------
+    probabilities : float32 array, shape (total, classes)
+    """
+
+    probabilities: NDArray[np.float32] = field(repr=False, compare=False)
+
+    @property
+    def score(self) -> Score:
+        """Without the probabilities."""
+        return Score(self.loss, self.correct, self.total)
 
     @property
     def predictions(self) -> NDArray[np.uint8]:
@@ -92,10 +153,11 @@ class Evaluation:
 
 @dataclass
 class History:
-    """What `fit` gives back: the epochs, and the loss of every hundredth batch."""
+    """What `fit` gives back: the epochs, the loss of every hundredth batch, and the recipe."""
 
     epochs: list[Epoch] = field(default_factory=list)
     batch_losses: list[BatchLoss] = field(default_factory=list)
+    recipe: Recipe | None = None
 
     def __len__(self) -> int:
         return len(self.epochs)
@@ -105,6 +167,7 @@ class History:
         return History(
             [e for e in self.epochs if e.epoch <= epochs],
             [b for b in self.batch_losses if b.epoch <= epochs],
+            self.recipe,
         )
 
     def table(self) -> pd.DataFrame:
@@ -113,7 +176,7 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, ready for JSON."""
-        return {"epochs": [asdict(e) for e in self.epochs], "batch_losses": [asdict(b) for b in self.batch_losses]}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "History":
@@ -125,36 +188,13 @@ class History:
             The content is not that of a history.
         """
         try:
-            history = cls([Epoch(**e) for e in content["epochs"]], [BatchLoss(**b) for b in content["batch_losses"]])
-        except (KeyError, TypeError) as problem:
+            epochs = [Epoch(**e) for e in content["epochs"]]
+            losses = [BatchLoss(**b) for b in content["batch_losses"]]
+            recipe = Recipe(**content["recipe"]) if content.get("recipe") else None
+        except (KeyError, TypeError, AttributeError) as problem:
             raise LabError(f"not a history: {problem}") from None
-        plain = history.to_dict()
-        for row in (*plain["epochs"], *plain["batch_losses"]):
-            for name, value in row.items():
+        for row in (*epochs, *losses):
+            for name, value in vars(row).items():
                 if type(value) not in (int, float):
                     raise LabError(f"not a history: {name} is no number but of type {type(value).__name__}")
-        return history
-
-    def save(self, path: str | Path) -> None:
-        """Write the history as JSON; the file appears whole or not at all.
-
-        Raises
-        ------
-        LabError
-            The file cannot be written.
-        """
-        write_text(Path(path), json.dumps(self.to_dict(), indent=1) + "\n")
-
-    @classmethod
-    def load(cls, path: str | Path) -> "History":
-        """Read a history that `save` wrote.
-
-        Raises
-        ------
-        LabError
-            There is no such file, or it does not hold a history.
-        """
-        try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-        except (OSError, ValueError, RecursionError, LabError) as problem:
-            raise LabError(f"{path}: not a readable history: {problem}") from None
+        return cls(epochs, losses, recipe)

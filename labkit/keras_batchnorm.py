@@ -2,7 +2,8 @@
 
 Keras writes it as a dozen operations, and each of them, forward and backward, reads or writes a whole feature map:
 for the report's baseline (26x26x64 values an image) they take as long as all its convolutions together.
-TensorFlow has the same formula as one operation with a gradient of its own.
+TensorFlow has the same formula as one operation with a gradient of its own. Measured on 2 cores of an AMD EPYC, four
+times each: an epoch of the baseline takes 14.0 to 18.5 s with it and 19.0 to 24.8 s without.
 """
 
 from collections.abc import Callable, Iterator

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from labkit.batches import LOG_EVERY, epoch_order
 from labkit.data import ImageSet
 from labkit.keras_networks import build
-from labkit.keras_training import compile_training
+from labkit.keras_training import compile_step, train_epoch
 from labkit.quiet_tensorflow import keras, tf
 from labkit.runs import BATCH_SIZE
+from labkit.training import epoch_order
 
 MATRIX = 2048
 
@@ -27,14 +27,14 @@ def fast_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
     network = network_of(name)
     optimizer = keras.optimizers.SGD(0.01)
     optimizer.build(network.trainable_variables)
-    train_chunk = compile_training(network, optimizer, data, BATCH_SIZE)
+    step = compile_step(network, optimizer, data)
     order = epoch_order(len(data.train_images), 1, 1)[: batches * BATCH_SIZE]
+    chosen = [order[i : i + BATCH_SIZE] for i in range(0, len(order), BATCH_SIZE)]
 
     def measure() -> float:
         start = time.perf_counter()
-        for first in range(0, batches, LOG_EVERY):
-            losses, correct = train_chunk(tf.constant(order[first * BATCH_SIZE : (first + LOG_EVERY) * BATCH_SIZE]))
-            losses.numpy(), int(correct)
+        losses, _ = train_epoch(step, chosen)
+        losses.numpy()
         return time.perf_counter() - start
 
     return measure

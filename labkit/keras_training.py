@@ -1,44 +1,28 @@
-"""Training and testing in Keras: one plain loop over epochs, a hundred batches at a time.
+"""Training and testing in Keras: a plain loop over batches, each one call of a compiled step.
 
-On TensorFlow the training images lie on the device as bytes, and a hundred batches are one call of a
-compiled function with batch normalisation in one operation: faster than `model.fit`, with the same mathematics.
-`labkit bench` measures what that is worth.
+The training images lie on the device as bytes, and batch normalisation is one operation: faster than `model.fit`,
+with the same mathematics. `labkit bench` measures what that is worth.
 """
 
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit.batches import LOG_EVERY, epoch_order
 from labkit.data import ImageSet
-from labkit.history import Epoch, Evaluation, History
+from labkit.history import Evaluation, History, Recipe
 from labkit.keras_batchnorm import fused_batch_normalisation
-from labkit.progress import progress_bar
 from labkit.quiet_tensorflow import keras, tf
-from labkit.state import (
-    Arrays,
-    hash_arrays,
-    python_random_states,
-    restore_python_random_states,
-)
-from labkit.training import (
-    Recipe,
-    StateKeeper,
-    batch_losses,
-    evaluation_of,
-    out_of_memory,
-    require_finite,
-    require_finite_test,
-)
+from labkit.state import Arrays, hash_arrays
+from labkit.training import evaluation_of, out_of_memory, run_epochs
 
 EVALUATION_BATCH = 1000
 
-TrainChunk = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+Step = Callable[[NDArray[np.int64]], tuple[tf.Tensor, tf.Tensor]]
 Predict = Callable[[NDArray[np.uint8]], tf.Tensor]
 
 
@@ -50,6 +34,62 @@ def set_seed(seed: int) -> None:
 def normalise(images: tf.Tensor) -> tf.Tensor:
     """Turn grey levels (n, 28, 28) uint8 into network input (n, 28, 28, 1) float32 from 0 to 1."""
     return tf.cast(images, tf.float32)[..., tf.newaxis] / 255
+
+
+def compile_step(network: keras.Model, optimizer: Any, data: ImageSet) -> Step:
+    """Return the compiled training step: from the indices of a batch's images to its loss and how many were right.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Gives probabilities. Trained in place.
+    optimizer : keras.optimizers.Optimizer
+    data : ImageSet
+    """
+    words = tf.constant(data.train_images.reshape(-1, 98, 8).view(np.int64)[..., 0])  # see `_images_at`
+    labels = tf.constant(data.train_labels.astype(np.int64))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])  # type: ignore[untyped-decorator]
+    def step(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        targets = tf.gather(labels, batch)
+        with tf.GradientTape() as tape, fused_batch_normalisation(network):
+            probabilities = network(normalise(_images_at(words, batch)), training=True)
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(targets, probabilities))
+            objective = tf.add_n([loss, *network.losses])  # what the layers add: a regularizer, say
+        gradients = tape.gradient(objective, network.trainable_variables)
+        optimizer.apply(gradients, network.trainable_variables)
+        return loss, tf.math.count_nonzero(tf.argmax(probabilities, axis=1) == targets)
+
+    compiled: Step = step
+    return compiled
+
+
+def _images_at(words: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Return images (n, 28, 28) uint8 from a set that holds eight pixels in a number.
+
+    TensorFlow has no GPU kernel that gathers bytes: the whole set would stay on the CPU.
+    """
+    return tf.reshape(tf.bitcast(tf.gather(words, batch), tf.uint8), (-1, 28, 28))
+
+
+def train_epoch(step: Step, batches: Iterable[NDArray[np.int64]]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Train a network once on each batch: one epoch, where the batches hold every image once.
+
+    Parameters
+    ----------
+    step : function
+        From `compile_step`.
+    batches : iterable of int64 arrays
+        The indices of each batch's images.
+
+    Returns
+    -------
+    losses : float32 tensor, shape (batches,)
+    correct : int64 tensor, shape ()
+        How many images were classified correctly, each before the step that it was part of.
+    """
+    losses, correct = zip(*(step(batch) for batch in batches), strict=True)
+    return tf.stack(losses), tf.add_n(correct)
 
 
 def fit(
@@ -100,85 +140,55 @@ def fit(
         A setting is out of range, the loss is not finite, the device ran out of memory, or a state is
         damaged.
     """
-    data_hash = hash_arrays([data.train_images, data.train_labels])
-    recipe = Recipe(learning_rate, momentum, batch_size, seed, len(data.train_images), data_hash)
+    sums = hash_arrays([data.train_images, data.train_labels])
+    recipe = Recipe(learning_rate, momentum, batch_size, seed, epochs, len(data.train_images), sums)
     recipe.check()
-    optimizer = keras.optimizers.SGD(learning_rate, momentum)
-    optimizer.build(network.trainable_variables)
-    train_chunk = compile_training(network, optimizer, data, batch_size)
-    predict = compile_prediction(network)
+    architecture = describe(network)
+    with memory_errors(batch_size):
+        trainer = _Trainer(network, data, recipe)
+        return run_epochs(trainer, recipe, architecture, state_dir=state_dir, resume=resume, progress=progress)
 
-    history = History()
-    keeper = StateKeeper(state_dir, recipe, describe(network), resume)
-    if resume and (state := keeper.newest(epochs)) is not None:
-        history = _restore(network, optimizer, *state)
-        if len(history) < epochs:
-            print(f"going on after epoch {len(history)}")
 
-    images = len(data.train_images)
-    batches = -(-images // batch_size)
-    bar = progress_bar(total=epochs, description="training", unit="epoch", wanted=progress)
-    bar.update(len(history))
+class _Trainer:
+    """A network in training, for `run_epochs`."""
+
+    def __init__(self, network: keras.Model, data: ImageSet, recipe: Recipe) -> None:
+        self.optimizer = keras.optimizers.SGD(recipe.learning_rate, recipe.momentum)
+        self.optimizer.build(network.trainable_variables)
+        self.network, self.data = network, data
+        self.step = compile_step(network, self.optimizer, data)
+        self.predict = compile_prediction(network)
+
+    def put(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        return order
+
+    def train_epoch(self, batches: Iterable[NDArray[np.int64]]) -> tuple[NDArray[np.float64], int]:
+        losses, correct = train_epoch(self.step, batches)
+        return losses.numpy().astype(np.float64), int(correct)
+
+    def test(self) -> Evaluation:
+        return _evaluate(self.predict, self.data.test_images, self.data.test_labels)
+
+    def state(self) -> Arrays:
+        return {name: np.asarray(variable) for name, variable in self._variables().items()}
+
+    def restore(self, arrays: Arrays, epoch: int) -> None:
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+
+    def _variables(self) -> dict[str, Any]:
+        """Return every variable that training changes; those of the network hold dropout's seeds as well."""
+        variables = {f"network.{i:03d}": v for i, v in enumerate(self.network.variables)}
+        return variables | {f"optimizer.{i:03d}": v for i, v in enumerate(self.optimizer.variables)}
+
+
+@contextmanager
+def memory_errors(batch_size: int) -> Iterator[None]:
+    """Turn TensorFlow's error for a full memory into one line that names the setting to lower."""
     try:
-        for epoch in range(len(history) + 1, epochs + 1):
-            order = epoch_order(images, seed, epoch)
-            losses = np.empty(0)
-            correct = 0
-            start = time.perf_counter()
-            for first in range(0, batches, LOG_EVERY):
-                chosen = order[first * batch_size : (first + LOG_EVERY) * batch_size]
-                chunk_losses, chunk_correct = train_chunk(tf.constant(chosen))
-                losses = np.append(losses, chunk_losses.numpy().astype(np.float64))
-                correct += int(chunk_correct)
-                require_finite(losses[first:], epoch, first)
-                bar.update(len(chunk_losses) / batches)
-            seconds = time.perf_counter() - start
-            test = _evaluate(predict, data.test_images, data.test_labels)
-            require_finite_test(test, epoch)
-            sizes = np.minimum(batch_size, images - batch_size * np.arange(batches))
-            train_loss = float((losses * sizes).sum() / images)
-            history.epochs.append(Epoch(epoch, train_loss, correct / images, test.loss, test.accuracy, seconds))
-            history.batch_losses += batch_losses(losses, epoch, batch_size)
-            bar.set_postfix(loss=f"{train_loss:.4f}", test=f"{100 * test.accuracy:.2f}%")
-            keeper.save(epoch, *_state_of(network, optimizer, history))
-    except KeyboardInterrupt:
-        if keeper.last is None:
-            raise
-        # back to the end of the last finished epoch: weights and history belong together
-        history = _restore(network, optimizer, *keeper.last)
-        print(f"interrupted: {len(history)} of {epochs} epochs are finished and kept")
+        yield
     except tf.errors.ResourceExhaustedError:
         raise out_of_memory(batch_size) from None
-    finally:
-        bar.close()
-    return history
-
-
-def compile_training(network: keras.Model, optimizer: Any, data: ImageSet, batch_size: int) -> TrainChunk:
-    """Return the compiled function that trains on the images whose numbers it is given, batch by batch."""
-    images = tf.constant(data.train_images)
-    labels = tf.constant(data.train_labels)
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def train_chunk(chosen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        losses = tf.TensorArray(tf.float32, size=0, dynamic_size=True)
-        correct = tf.constant(0)
-        for start in tf.range(0, tf.shape(chosen)[0], batch_size):
-            batch = chosen[start : start + batch_size]
-            targets = tf.cast(tf.gather(labels, batch), tf.int32)
-            with tf.GradientTape() as tape, fused_batch_normalisation(network):
-                probabilities = network(normalise(tf.gather(images, batch)), training=True)
-                loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(targets, probabilities))
-                objective = tf.add_n([loss, *network.losses])  # what the layers add: a regularizer, say
-            gradients = tape.gradient(objective, network.trainable_variables)
-            optimizer.apply(gradients, network.trainable_variables)
-            losses = losses.write(start // batch_size, loss)
-            predicted = tf.argmax(probabilities, axis=1, output_type=tf.int32)
-            correct += tf.reduce_sum(tf.cast(predicted == targets, tf.int32))
-        return losses.stack(), correct
-
-    compiled: TrainChunk = train_chunk
-    return compiled
 
 
 def evaluate(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
@@ -237,21 +247,3 @@ def describe(network: keras.Model) -> str:
         config = {k: v for k, v in layer.get_config().items() if k not in ("name", "seed")}
         layers.append(f"{type(layer).__name__} {config}")
     return "\n".join(layers)
-
-
-def _variables(network: keras.Model, optimizer: Any) -> dict[str, Any]:
-    """Return every variable that training changes; those of the network hold dropout's seeds as well."""
-    variables = {f"network.{i:03d}": v for i, v in enumerate(network.variables)}
-    return variables | {f"optimizer.{i:03d}": v for i, v in enumerate(optimizer.variables)}
-
-
-def _state_of(network: keras.Model, optimizer: Any, history: History) -> tuple[Arrays, History, dict[str, Any]]:
-    arrays = {name: np.asarray(v) for name, v in _variables(network, optimizer).items()}
-    return arrays, history, python_random_states()
-
-
-def _restore(network: keras.Model, optimizer: Any, arrays: Arrays, about: dict[str, Any]) -> History:
-    for name, variable in _variables(network, optimizer).items():
-        variable.assign(arrays[name])
-    restore_python_random_states(about["random"])
-    return History.from_dict(about["history"])

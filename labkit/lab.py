@@ -1,6 +1,7 @@
 """What every notebook needs around its lesson: plan, folders, figures, records. The lesson stays in the notebook."""
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +15,14 @@ from matplotlib.figure import Figure
 
 from labkit.data import MNIST, ImageSet, load_idx, load_mnist
 from labkit.errors import unknown
-from labkit.history import Evaluation, History
-from labkit.parameters import PARAMETERS, check_parameters
+from labkit.history import History
+from labkit.parameters import PARAMETERS, assignments, check_parameters
 from labkit.paths import reference_dir
 from labkit.plotting import DPI, png
-from labkit.profiles import Plan, has_gpu, make_plan
+from labkit.profiles import Plan, has_gpu, make_plan, resolve_profile
 from labkit.progress import somebody_watches
 from labkit.results import (
     Record,
-    dataset_of,
     device_name,
     format_table,
     load_records,
@@ -31,8 +31,6 @@ from labkit.results import (
     reference_times,
     results_table,
     save_record,
-    test_summary,
-    thread_counts,
 )
 
 OUT_VARIABLE = "LABKIT_OUT"
@@ -46,7 +44,8 @@ class Lab:
     name : str
         The notebook's file name without its ending: `01_keras_baseline`.
     **parameters
-        The notebook's parameters, by name: `seed=seed, profile=profile, ...`.
+        Outside of a notebook, its parameters by name: `seed=3, profile="quick"`. In a notebook they are those of the
+        cells above that hold nothing but parameters.
 
     Raises
     ------
@@ -55,8 +54,8 @@ class Lab:
     """
 
     def __init__(self, name: str, **parameters: Any) -> None:
+        parameters = _notebook_parameters() | parameters
         check_parameters(parameters, PARAMETERS)
-        _refuse_stray_parameters(parameters)
         self.name = name
         self.parameters = parameters
         self.out = Path(os.environ.get(OUT_VARIABLE) or parameters.get("out", "lab_output"))
@@ -109,17 +108,16 @@ class Lab:
         return plan
 
     def say_where(self) -> None:
-        """Print what this notebook will compute on, and how long it takes: after the last call of `plan`.
+        """Print what this notebook will compute on, and how long that takes: after the last call of `plan`.
 
-        The time is that of a quick run on the computer of the reference run, times the work that is planned.
+        The time is that of a quick run on the computer of the reference run, times the work that is planned. A GPU
+        is another computer: nothing is said of it.
         """
         print(f"device: {device_name()}")
         measured = reference_times()
-        if self.name not in measured:
-            return
-        minutes = measured[self.name] * (self.quick_runs or 1) / 60
-        took = "less than a minute" if minutes < 1 else f"about {minutes:.0f} minutes"
-        print(f"time: {took} on 2 CPU cores" + ("; a GPU needs less" if has_gpu() else ""))
+        if self.name in measured and not has_gpu():
+            minutes = measured[self.name] * (self.quick_runs or 1) / 60
+            print(f"time: {'less than a minute' if minutes < 1 else f'about {minutes:.0f} minutes'} on 2 CPU cores")
 
     def model_path(self, file_name: str) -> Path:
         """Return where a model of this run is saved."""
@@ -129,43 +127,25 @@ class Lab:
         """Return the shipped model of the reference run: trained in full, for those who do not train."""
         return reference_dir() / "models" / file_name
 
-    def record(
-        self,
-        run_id: str,
-        plan: Plan,
-        params: tuple[int, int],
-        test: Evaluation,
-        history: History,
-        weights_sha256: str,
-        reference: Evaluation | None = None,
-        **more: Any,
-    ) -> Record:
-        """Store the result of a run under `out`, for the summary and the report.
+    def record(self, run_id: str, network: Any, history: History) -> Record:
+        """Test a trained network and store its run under `out`, for the summary and the report.
 
         Parameters
         ----------
         run_id : str
             An id of the registry, or a name of its own for an experiment beyond the report.
-        plan, params, test, history, weights_sha256
-            As `results.make_record` takes them.
-        reference : Evaluation, optional
-            The shipped reference model, evaluated here and now.
-        **more
-            Further JSON-able entries.
+        network : nn.Module or keras.Model
+        history : History
+            From `fit`: the record says what was trained with from it.
         """
-        settings = {k: v for k, v in self.parameters.items() if k in ("learning_rate", "batch_size")}
-        if self.dataset != MNIST:
-            settings["dataset"] = Path(self.dataset).name
-        seed = self.parameters.get("seed", 1)
-        more = {"notebook": self.name, **settings, "device": device_name(), "threads": thread_counts(), **more}
-        if reference is not None:
-            more["reference"] = test_summary(reference)
-        record = make_record(run_id, plan, seed, params, test, history, weights_sha256, **more)
+        profile = resolve_profile(self.parameters.get("profile", "auto"))
+        about = {"dataset": Path(self.dataset).name, "notebook": self.name}
+        record, test = make_record(run_id, network, history, self._data, profile, **about)
         save_record(record, self.out, test.probabilities)
         return record
 
     def own_record(self, run_id: str, plan: Plan) -> Record | None:
-        """Return the record that another notebook left under `out` for a run, or None where there is none.
+        """Return the record that another notebook or `labkit train` left under `out`, or None where there is none.
 
         Only one that can be compared: made with the same plan and with this notebook's parameters.
 
@@ -175,11 +155,10 @@ class Lab:
         plan : Plan
         """
         record = load_records(self.out).get(run_id)
-        wanted = {"profile": plan.profile, "train_images": plan.train_images, "epochs": plan.epochs}
-        wanted |= {k: v for k, v in self.parameters.items() if k in ("seed", "learning_rate", "batch_size")}
-        if record is None or any(record.get(k) != v for k, v in wanted.items()):
+        if record is None or record.plan != plan or record.dataset != Path(self.dataset).name:
             return None
-        return record if dataset_of(record) == Path(self.dataset).name else None
+        wanted = {k: v for k, v in self.parameters.items() if k in ("seed", "learning_rate", "batch_size")}
+        return record if wanted.items() <= vars(record.recipe).items() else None
 
     def table(self, *run_ids: str) -> pd.DataFrame:
         """Return the comparison "published / reference / this run" for some runs, as texts to show."""
@@ -222,14 +201,28 @@ class Lab:
         display(Image(data=data, width=round(width * 100 / DPI), metadata={"alt": alt}))
 
 
-def _refuse_stray_parameters(known: dict[str, Any]) -> None:
-    """Refuse a parameter that papermill injected and the notebook does not have: papermill only warns."""
+def _notebook_parameters() -> dict[str, Any]:
+    """Return the parameters of the notebook that runs, as they are now; nothing outside of a notebook.
+
+    Its parameters cells are those cells, executed so far, that hold nothing but parameters. A cell that papermill
+    injected gives no new ones: it is refused where it tries to, since papermill only warns.
+    """
     shell = get_ipython()
     if shell is None:
-        return
-    for source in shell.user_ns.get("In", []):
-        if source.startswith("# Parameters\n"):  # papermill's injected cell
-            injected = [line.split(" = ", 1)[0] for line in source.splitlines()[1:] if " = " in line]
-            for name in injected:
-                if name.isidentifier() and name not in known:
-                    raise unknown("parameter", name, known)
+        return {}
+    cells = [source for source in shell.user_ns.get("In", []) if source]
+    known = set() if cells else PARAMETERS.keys() & shell.user_ns.keys()  # nbval keeps no history of the cells
+    injected: list[str] = []
+    for source in cells:
+        if source.startswith("# Parameters\n"):
+            lines = source.splitlines()[1:]  # one assignment each, not always of a literal
+            injected += [name for name in (line.split(" = ", 1)[0] for line in lines) if name.isidentifier()]
+            continue
+        with suppress(SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+            names = assignments(source).keys()
+            known |= names if names <= PARAMETERS.keys() else set()
+    valid = [name for name in PARAMETERS if name in known]
+    for name in injected:
+        if name not in known:
+            raise unknown("parameter", name, valid)
+    return {name: shell.user_ns[name] for name in valid}

@@ -109,16 +109,8 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
     cells = [c for c in notebook.cells if TAG in c.metadata.get("tags", [])]
     if len(cells) != 1:
         raise LabError(f"{path}: {len(cells)} cells are tagged `parameters`; valid is one")
-    defaults: dict[str, Any] = {}
     try:
-        for line in ast.parse(cells[0].source).body:
-            match line:
-                case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                    defaults[name] = ast.literal_eval(value)
-                case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                    defaults[name] = ast.literal_eval(value)
-                case _:
-                    raise LabError(f"{path}: its parameters cell holds more than assignments")
+        defaults = assignments(cells[0].source)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         raise LabError(
             f"{path}: its parameters cell cannot be read: valid are lines like `seed = 1`, with a number, a string, "
@@ -128,6 +120,26 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
         if name not in PARAMETERS:
             raise LabError(f"{path}: {unknown('parameter', name, PARAMETERS)} (those of labkit/parameters.py)")
     return defaults
+
+
+def assignments(source: str) -> dict[str, Any]:
+    """Return the names and values of a cell that holds nothing but assignments of literals.
+
+    Raises
+    ------
+    SyntaxError, ValueError, TypeError, MemoryError, RecursionError
+        It holds anything else, or is no Python.
+    """
+    found: dict[str, Any] = {}
+    for line in ast.parse(source).body:
+        match line:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                found[name] = ast.literal_eval(value)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = ast.literal_eval(value)
+            case _:
+                raise ValueError("more than assignments")
+    return found
 
 
 def check_parameters(given: Mapping[str, Any], valid: Mapping[str, Any]) -> None:

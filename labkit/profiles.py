@@ -3,10 +3,11 @@
 import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 
 from labkit.data import ImageSet
-from labkit.errors import LabError, unknown
+from labkit.errors import unknown
 
 PROFILES = ("auto", "quick", "full")
 ENVIRONMENT_VARIABLE = "LABKIT_PROFILE"
@@ -70,12 +71,8 @@ def make_plan(
     Raises
     ------
     LabError
-        The profile is unknown, an epoch number is below 1, or there are not so many training images.
+        The profile is unknown.
     """
-    if exact_epochs is not None and exact_epochs < 1:
-        raise LabError(f"epochs is {exact_epochs}: valid are whole numbers from 1 up")
-    if exact_train_images is not None and not 1 <= exact_train_images <= FULL_TRAIN_IMAGES:
-        raise LabError(f"train_images is {exact_train_images}: valid are whole numbers from 1 to {FULL_TRAIN_IMAGES:,}")
     if resolve_profile(profile) == "full":
         return Plan("full", exact_train_images or FULL_TRAIN_IMAGES, exact_epochs or epochs)
     short = QUICK_EPOCHS_SHORT if epochs <= SHORT_RUN_EPOCHS else QUICK_EPOCHS_LONG
@@ -116,4 +113,19 @@ def has_gpu() -> bool:
         return False
     import torch  # 2 s: only when nobody has decided the profile
 
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
+    return cuda_works() or torch.backends.mps.is_available()
+
+
+@cache
+def cuda_works() -> bool:
+    """Tell whether PyTorch has a CUDA GPU that it can compute on; say so where it has one that it cannot."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return False
+    try:
+        torch.ones(1, device="cuda").item()
+    except RuntimeError:
+        print(f"{torch.cuda.get_device_name()}: this PyTorch has no kernels for this GPU; computing on the CPU")
+        return False
+    return True

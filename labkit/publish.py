@@ -82,7 +82,7 @@ def _results_markdown() -> str:
     reference = reference_records()
     lines = ["| run | epochs | published (%) | reference run (%) | deviation (points) |", "|---|---|---|---|---|"]
     for run in runs().values():
-        ours, theirs = 100 * reference[run.id]["test"]["accuracy"], 100 * run.published.accuracy
+        ours, theirs = 100 * reference[run.id].test.accuracy, 100 * run.published.accuracy
         lines.append(f"| {run.id} | {run.epochs} | {theirs:.2f} | {ours:.2f} | {ours - theirs:+.2f} |")
     return "\n".join(lines) + "\n"
 
@@ -123,8 +123,7 @@ def _publish_notebook(executed: Path, source: Path) -> None:
 
 def _publish_reference(report: Path, results: dict[str, Any]) -> None:
     target = reference_dir()
-    records = load_records(report)
-    kept = [{k: v for k, v in record.items() if k != "reference"} for record in records.values()]
+    kept = [record.to_dict() for record in load_records(report).values()]
     content = {key: results[key] for key in ("profile", "versions", "device")} | {"runs": kept}
     write_text(target / "results.json", json.dumps(content, indent=1) + "\n")
     _replace_folder(report / "models", target / "models", "*.keras", "*.pth")

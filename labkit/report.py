@@ -306,7 +306,7 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
         "versions": environment(),
         "device": device_name(),
         "notebooks": [{k: v for k, v in asdict(o).items() if k != "key"} for o in outcomes],
-        "runs": list(records.values()),
+        "runs": [record.to_dict() for record in records.values()],
     }
     write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
     draw_page = write_draw_page(out) if reference_onnx().exists() else None

@@ -1,4 +1,4 @@
-"""Results of runs: one JSON a run, gathered into `results.json`, compared with what was published."""
+"""Results of runs: one JSON file per run, gathered into `results.json`, compared with what was published."""
 
 import io
 import json
@@ -8,7 +8,8 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,76 +19,188 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit import __version__
-from labkit.data import MNIST
+from labkit.data import MNIST, ImageSet
 from labkit.errors import LabError
 from labkit.files import write_bytes, write_text
-from labkit.history import Evaluation, History
+from labkit.history import Evaluation, History, Recipe, Score
 from labkit.paths import reference_dir
-from labkit.profiles import Plan, has_gpu
+from labkit.profiles import Plan, cuda_works, has_gpu
 from labkit.runs import runs
-
-Record = dict[str, Any]
-
-# What every reader of a record counts on; there may be more.
-RECORD_KEYS = ("run", "profile", "seed", "epochs", "train_images", "params", "test", "history", "batch_losses")
 
 PACKAGES = ("torch", "torchvision", "tensorflow", "keras", "numpy", "matplotlib", "papermill")
 
 
+@dataclass(frozen=True)
+class Record:
+    """The result of a run, the same for `labkit train`, the notebooks and sweeps: what was done, what came out.
+
+    Attributes
+    ----------
+    run : str
+        An id of the registry, or a name of its own for an experiment beyond the report.
+    profile : {"quick", "full"}
+    history : History
+        With the recipe that `fit` used.
+    params, trainable_params : int
+    test : Score
+        On the test images, after the last epoch.
+    weights_sha256 : str
+    device : str
+    threads : int
+        On the CPU: the last bits of a result depend on it.
+    versions : dict of str to str
+    dataset : str
+        `mnist`, or the name of a folder.
+    notebook : str
+        Where it was made; empty outside of notebooks.
+    train : Score, optional
+        On the training images, in evaluation mode: in sweeps.
+    together : tuple of int
+        In sweeps: the seeds that `fit_many` trained with this one; empty for `fit`.
+    """
+
+    run: str
+    profile: str
+    history: History
+    params: int
+    trainable_params: int
+    test: Score
+    weights_sha256: str
+    device: str
+    threads: int
+    versions: dict[str, str]
+    dataset: str = MNIST
+    notebook: str = ""
+    train: Score | None = None
+    together: tuple[int, ...] = ()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings of `fit`."""
+        assert self.history.recipe is not None
+        return self.history.recipe
+
+    @property
+    def plan(self) -> Plan:
+        """What was carried out: fewer epochs than planned after Ctrl-C."""
+        return Plan(self.profile, self.recipe.train_images, len(self.history))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether fewer epochs were trained than planned."""
+        return len(self.history) < self.recipe.epochs
+
+    @property
+    def seconds(self) -> float:
+        """Of training; the evaluation is not counted."""
+        return round(sum(e.seconds for e in self.history.epochs), 3)
+
+    def __str__(self) -> str:
+        done = str(self.plan) if self.dataset == MNIST else f"{self.dataset}: {self.plan}"
+        return f"{done}, interrupted: {self.recipe.epochs} were planned" if self.interrupted else done
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON files hold it: the recipe beside the rest, the history at the end."""
+        flat = asdict(self)
+        history = flat.pop("history")
+        recipe = history["recipe"]
+        for name, score in (("test", self.test), ("train", self.train)):
+            flat[name] = {**flat[name], "accuracy": score.accuracy} if score else None
+        return {
+            "run": flat.pop("run"),
+            **recipe,
+            "epochs": len(self.history),
+            "planned_epochs": recipe["epochs"],
+            "method": "fit_many" if self.together else "fit",
+            "seconds": self.seconds,
+            **flat,
+            "together": list(self.together),
+            "history": history["epochs"],
+            "batch_losses": history["batch_losses"],
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Record":
+        """Rebuild a record from what `to_dict` gave.
+
+        Raises
+        ------
+        LabError
+            The content is not that of a record.
+        """
+        try:
+            recipe = {f.name: content[f.name] for f in fields(Recipe)} | {"epochs": content["planned_epochs"]}
+            history = {"recipe": recipe, "epochs": content["history"], "batch_losses": content["batch_losses"]}
+            attributes = {f.name: content[f.name] for f in fields(cls) if f.name != "history"}
+            for name in ("test", "train"):
+                if (score := attributes[name]) is not None:
+                    attributes[name] = Score(score["loss"], score["correct"], score["total"])
+            attributes["together"] = tuple(attributes["together"])
+            return cls(**attributes, history=History.from_dict(history))
+        except KeyError as problem:
+            raise LabError(f"not the result of a run: it lacks {problem}") from None
+        except (TypeError, AttributeError, LabError) as problem:
+            raise LabError(f"not the result of a run: {problem}") from None
+
+
 def make_record(
-    run_id: str,
-    plan: Plan,
-    seed: int,
-    params: tuple[int, int],
-    test: Evaluation,
-    history: History,
-    weights_sha256: str,
-    **more: Any,
-) -> Record:
-    """Build the record of a run: what was run, what came out.
+    run_id: str, network: Any, history: History, data: ImageSet, profile: str, **more: Any
+) -> tuple[Record, Evaluation]:
+    """Test a trained network, and put everything together that is to be known of its run.
 
     Parameters
     ----------
     run_id : str
         An id of the registry, or a name of its own for an experiment beyond the report.
-    plan : Plan
-        What was asked for. The epochs in the record are those of the history: fewer after Ctrl-C.
-    seed : int
-    params : (int, int)
-        Numbers of all and of trainable parameters.
-    test : Evaluation
-        On the test set, after the last epoch.
+    network : nn.Module or keras.Model
     history : History
-    weights_sha256 : str
+        From `fit`.
+    data : ImageSet
+        Its test images are used.
+    profile : {"quick", "full"}
     **more
-        Further JSON-able entries: threads, device, learning_rate, ...
+        Further attributes of `Record`.
+
+    Returns
+    -------
+    record : Record
+    test : Evaluation
+        With the probabilities, which are not part of the record.
     """
-    return {
-        "run": run_id,
-        "profile": plan.profile,
-        "seed": seed,
-        "epochs": len(history),
-        **({"planned_epochs": plan.epochs} if len(history) != plan.epochs else {}),
-        "train_images": plan.train_images,
-        "params": params[0],
-        "trainable_params": params[1],
-        "test": test_summary(test),
-        "seconds": round(sum(e.seconds for e in history.epochs), 3),
-        "weights_sha256": weights_sha256,
+    framework = framework_of(network)
+    networks = import_module(f"labkit.{framework}_networks")
+    training = import_module(f"labkit.{framework}_training")
+    test = test_as_trained(network, history, data.test_images, data.test_labels)
+    params, trainable_params = networks.count_params(network)
+    record = Record(
+        run_id,
+        profile,
+        history,
+        params,
+        trainable_params,
+        test.score,
+        training.weights_sha256(network),
+        device_name(),
+        training.threads(),
+        environment(),
         **more,
-        "history": [asdict(e) for e in history.epochs],
-        "batch_losses": [asdict(b) for b in history.batch_losses],
-    }
+    )
+    return record, test
 
 
-def test_summary(test: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as `results.json` holds it, without the per-image probabilities."""
-    return {"loss": test.loss, "accuracy": test.accuracy, "correct": test.correct, "total": test.total}
+def test_as_trained(network: Any, history: History, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
+    """Evaluate a network with the normalisation that it was trained with."""
+    framework = framework_of(network)
+    recipe = history.recipe
+    pixels = {"mean": recipe.mean, "std": recipe.std} if framework == "torch" and recipe else {}
+    test: Evaluation = import_module(f"labkit.{framework}_training").evaluate(network, images, labels, **pixels)
+    return test
 
 
-def history_of(record: Record) -> History:
-    """Return the history that a record holds."""
-    return History.from_dict({"epochs": record["history"], "batch_losses": record["batch_losses"]})
+def framework_of(network: Any) -> str:
+    """Return `torch` or `keras`, without importing either."""
+    homes = {base.__module__.partition(".")[0] for base in type(network).__mro__}
+    return "torch" if "torch" in homes else "keras"
 
 
 def save_record(record: Record, out: Path, probabilities: NDArray[np.float32] | None = None) -> None:
@@ -101,11 +214,11 @@ def save_record(record: Record, out: Path, probabilities: NDArray[np.float32] | 
     LabError
         A file cannot be written.
     """
-    write_text(out / "results" / f"{record['run']}.json", json.dumps(record, indent=1) + "\n")
+    write_text(out / "results" / f"{record.run}.json", json.dumps(record.to_dict(), indent=1) + "\n")
     if probabilities is not None:
         packed = io.BytesIO()
         np.savez_compressed(packed, probabilities=probabilities.astype(np.float16))
-        write_bytes(out / "predictions" / f"{record['run']}.npz", packed.getvalue())
+        write_bytes(out / "predictions" / f"{record.run}.npz", packed.getvalue())
 
 
 def load_records(out: Path) -> dict[str, Record]:
@@ -116,18 +229,25 @@ def load_records(out: Path) -> dict[str, Record]:
     LabError
         A record cannot be read.
     """
-    records: dict[str, Record] = {}
-    for path in sorted((out / "results").glob("*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            missing = [key for key in RECORD_KEYS if key not in record]
-        except (ValueError, TypeError, OSError, RecursionError) as problem:
-            raise LabError(f"{path}: not a readable result: {problem}") from None
-        if missing or not isinstance(record, dict):
-            raise LabError(f"{path}: not the result of a run: it lacks {', '.join(missing)}")
-        records[record["run"]] = record
+    records = {record.run: record for record in map(read_record, sorted((out / "results").glob("*.json")))}
     order = list(runs())
     return dict(sorted(records.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0])))
+
+
+def read_record(path: Path) -> Record:
+    """Read a record that `save_record` or a sweep wrote.
+
+    Raises
+    ------
+    LabError
+        The file cannot be read, or is no record.
+    """
+    try:
+        return Record.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, OSError, RecursionError) as problem:
+        raise LabError(f"{path}: not a readable result: {problem}") from None
+    except LabError as problem:
+        raise LabError(f"{path}: {problem}") from None
 
 
 def load_probabilities(out: Path, run_id: str) -> NDArray[np.float32] | None:
@@ -154,7 +274,8 @@ def reference_records() -> dict[str, Record]:
     path = reference_dir() / "results.json"
     if not path.exists():
         return {}
-    return {record["run"]: record for record in json.loads(path.read_text(encoding="utf-8"))["runs"]}
+    records = map(Record.from_dict, json.loads(path.read_text(encoding="utf-8"))["runs"])
+    return {record.run: record for record in records}
 
 
 def reference_times() -> dict[str, float]:
@@ -176,20 +297,6 @@ def environment() -> dict[str, str]:
     return found
 
 
-def thread_counts() -> dict[str, int]:
-    """Return how many threads each framework in use computes with on the CPU: the last bits depend on it."""
-    counts = {}
-    if "labkit.torch_training" in sys.modules:
-        from labkit import torch_training
-
-        counts["torch"] = torch_training.threads()
-    if "labkit.keras_training" in sys.modules:
-        from labkit import keras_training
-
-        counts["tensorflow"] = keras_training.threads()
-    return counts
-
-
 def device_name() -> str:
     """Return the device in words: the GPU, or the processor with the number of cores."""
     if not has_gpu():
@@ -201,7 +308,7 @@ def device_name() -> str:
         return str(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
     import torch
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"Apple GPU ({platform.machine()})"
+    return torch.cuda.get_device_name() if cuda_works() else f"Apple GPU ({platform.machine()})"
 
 
 def _processor() -> str:
@@ -232,16 +339,16 @@ def results_table(records: Mapping[str, Record], run_ids: Iterable[str] | None =
     rows = {}
     for run_id in run_ids if run_ids is not None else runs():
         done = records.get(run_id)
-        same_data = done is None or "dataset" not in done  # other results are those of MNIST
+        same_data = done is None or done.dataset == MNIST  # other results are those of MNIST
         published = runs()[run_id].published if run_id in runs() and same_data else None
         row: dict[str, Any] = {
             "published accuracy (%)": 100 * published.accuracy if published else None,
             "published loss": published.loss if published else None,
         }
         for label, record in (("reference", reference.get(run_id) if same_data else None), ("this run", done)):
-            row[f"{label} accuracy (%)"] = 100 * record["test"]["accuracy"] if record else None
-            row[f"{label} loss"] = record["test"]["loss"] if record else None
-        row["this run was"] = scale_of(done) if done else "not run"
+            row[f"{label} accuracy (%)"] = 100 * record.test.accuracy if record else None
+            row[f"{label} loss"] = record.test.loss if record else None
+        row["this run was"] = str(done) if done else "not run"
         rows[run_id] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("run")
 
@@ -257,16 +364,3 @@ def format_table(table: pd.DataFrame) -> pd.DataFrame:
         return f"{value:.2f}" if "accuracy" in column else f"{value:.4f}"
 
     return pd.DataFrame({c: [shown(str(c), v) for v in table[c]] for c in table.columns}, index=table.index)
-
-
-def dataset_of(record: Record) -> str:
-    """Return the name of the data set that a run was trained on: `mnist`, or that of a folder."""
-    return str(record.get("dataset", MNIST))
-
-
-def scale_of(record: Record) -> str:
-    """Return what was carried out of a run, in words: images, epochs, profile, data set, whether it was cut short."""
-    done = str(Plan(record["profile"], record["train_images"], record["epochs"]))
-    if "dataset" in record:
-        done = f"{record['dataset']}: {done}"
-    return f"{done}, interrupted: {record['planned_epochs']} were planned" if "planned_epochs" in record else done

@@ -15,7 +15,7 @@ from labkit.data import MNIST
 from labkit.errors import LabError
 from labkit.mistakes import right_in_one_only
 from labkit.paths import reference_dir
-from labkit.results import Record, dataset_of, load_probabilities, load_records, reference_records, scale_of
+from labkit.results import Record, load_probabilities, load_records, reference_records
 from labkit.runs import runs
 
 
@@ -46,13 +46,13 @@ class Results:
     @property
     def label(self) -> str:
         """The run in words, for titles and column heads; a quick run is called one."""
-        profiles = sorted({record["profile"] for record in self.records.values()})
+        profiles = sorted({record.profile for record in self.records.values()})
         name = "reference" if self.is_reference else "this run"
         return name if profiles == ["full"] else f"{name} ({', '.join(profiles)})"
 
     def scale(self, run_id: str) -> str:
         """Return what was run of a run: images, epochs and profile."""
-        return scale_of(self.records[run_id])
+        return str(self.records[run_id])
 
     def __str__(self) -> str:
         if self.is_reference:
@@ -82,9 +82,10 @@ def collect(out: Path, labels: NDArray[np.uint8], dataset: str = MNIST) -> Resul
     """
     found = load_records(out)
     for run_id, record in found.items():
-        used = dataset_of(record)
-        if used != Path(dataset).name:
-            raise LabError(f"{out / 'results'}: {run_id} was trained on {used}: valid is -p dataset with that set")
+        if record.dataset != Path(dataset).name:
+            raise LabError(
+                f"{out / 'results'}: {run_id} was trained on {record.dataset}: valid is -p dataset with that set"
+            )
     own = any(run_id in found for run_id in runs())
     if not own and dataset != MNIST:
         raise LabError(f"{out / 'results'}: no results on {Path(dataset).name}: run another notebook with it first")
@@ -117,13 +118,13 @@ def deviation_table(results: Results) -> pd.DataFrame:
     for run_id, run in runs().items():
         row = {"published": f"{run.published.correct:,}"}
         for label, records in sources.items():
-            row[label] = f"{_correct(records[run_id]):,}" if run_id in records else "–"
+            row[label] = f"{records[run_id].test.correct:,}" if run_id in records else "–"
         for label, records in sources.items():
             row[f"{label} − published"] = (
-                _deviation(_correct(records[run_id]), run.published.correct) if run_id in records else "–"
+                _deviation(records[run_id].test.correct, run.published.correct) if run_id in records else "–"
             )
         done = results.records.get(run_id)
-        row["scale"] = scale_of(done) if done else "not run"
+        row["scale"] = str(done) if done else "not run"
         rows[run_id] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("correct test images of 10,000")
 
@@ -139,11 +140,11 @@ def cost_table(records: Mapping[str, Record]) -> pd.DataFrame:
     """
     rows = {
         run_id: {
-            "parameters": record["params"],
-            "seconds": record["seconds"],
-            "accuracy (%)": round(100 * record["test"]["accuracy"], 2),
-            "scale": scale_of(record),
-            "device": record.get("device", "unknown"),
+            "parameters": record.params,
+            "seconds": record.seconds,
+            "accuracy (%)": round(100 * record.test.accuracy, 2),
+            "scale": str(record),
+            "device": record.device,
         }
         for run_id, record in records.items()
     }
@@ -203,7 +204,7 @@ def _numbers(comparison: Comparison, results: Results) -> str:
 def _difference(comparison: Comparison, records: Mapping[str, Record]) -> int | None:
     if comparison.first not in records or comparison.second not in records:
         return None
-    return _correct(records[comparison.second]) - _correct(records[comparison.first])
+    return records[comparison.second].test.correct - records[comparison.first].test.correct
 
 
 def _error(comparison: Comparison, results: Results) -> float | None:
@@ -216,7 +217,3 @@ def _error(comparison: Comparison, results: Results) -> float | None:
 def _deviation(correct: int, published: int) -> str:
     error = difference_error(correct, published, TEST_IMAGES)
     return f"{correct - published:+d} ({(correct - published) / error:+.1f})"
-
-
-def _correct(record: Record) -> int:
-    return int(record["test"]["correct"])

@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from labkit.plotting import BLUE, COLOURS, INK, VERMILION, style
-from labkit.results import Record, history_of
+from labkit.results import Record
 from labkit.runs import runs
 
 FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}
@@ -39,7 +39,7 @@ def plot_all_curves(records: Mapping[str, Record], title: str) -> Figure:
                 accuracy.plot([run.epochs], [100 * run.published.accuracy], **star)
                 if run.id not in records:
                     continue
-                table = history_of(records[run.id]).table()
+                table = records[run.id].history.table()
                 # a run of 5 epochs is the beginning of the one of 20: dashed, and drawn over it
                 line = {"color": colour, "ls": "--" if run.epochs == 5 else "-", "marker": "o", "ms": 4}
                 ends = [len(table) - 1]
@@ -86,10 +86,10 @@ def plot_cost(records: Mapping[str, Record], title: str) -> Figure:
                 continue
             record = records[run_id]
             colour = BLUE if run.framework == "keras" else VERMILION
-            quick = record["profile"] == "quick"
-            accuracy = 100 * record["test"]["accuracy"]
+            quick = record.profile == "quick"
+            accuracy = 100 * record.test.accuracy
             mark = {"color": colour, "marker": "o", "ls": "none", "mfc": "none" if quick else colour}
-            for axes, x in ((left, record["params"]), (right, record["seconds"])):
+            for axes, x in ((left, record.params), (right, record.seconds)):
                 axes.plot(x, accuracy, ms=6, **mark)
                 # to the right of the mark for odd numbers, to the left for even ones: neighbours do not collide
                 side = 7 if number % 2 else -7

@@ -23,7 +23,7 @@ from labkit.errors import LabError
 from labkit.files import write_bytes, write_text
 from labkit.parameters import PARAMETERS, check_parameters
 from labkit.profiles import Plan, make_plan
-from labkit.results import Record, device_name, environment, make_record, test_summary
+from labkit.results import Record, make_record, test_as_trained
 from labkit.runs import find_run
 
 MOST_SEEDS = 10_000
@@ -172,8 +172,8 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[tuple[Record, NDArray[np.uin
     Returns
     -------
     list of (record, predictions)
-        One a job. The record is as `results.make_record` builds it, with the settings, and with `train`:
-        the network tested in evaluation mode on the images it was trained on. The predictions are the
+        One a job. The record has `train` as well: the network tested in evaluation mode on the images it
+        was trained on. The predictions are the
         predicted classes, uint8, shape (test images,).
 
     Raises
@@ -205,25 +205,9 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[tuple[Record, NDArray[np.uin
             raise KeyboardInterrupt  # `fit` keeps what is finished; a sweep keeps whole jobs only
         results = []
         for job, network, history in zip(jobs, trained, histories, strict=True):
-            test = training.evaluate(network, data.test_images, data.test_labels)
-            record = make_record(
-                run.id,
-                job.plan,
-                job.seed,
-                networks.count_params(network),
-                test,
-                history,
-                training.weights_sha256(network),
-                train=test_summary(training.evaluate(network, data.train_images, data.train_labels)),
-                learning_rate=job.learning_rate,
-                momentum=job.momentum,
-                batch_size=job.batch_size,
-                threads=job.threads,
-                method="fit_many" if job.together else "fit",
-                together=list(job.together),
-                device=device_name(),
-                versions=environment(),
-            )
+            on_train = test_as_trained(network, history, data.train_images, data.train_labels)
+            more = {"train": on_train.score, "together": job.together}
+            record, test = make_record(run.id, network, history, data, job.plan.profile, **more)
             results.append((record, test.predictions))
     return results
 
@@ -319,4 +303,4 @@ def _write(out: Path, name: str, record: Record, predictions: NDArray[np.uint8])
     packed = io.BytesIO()
     np.savez_compressed(packed, predictions=predictions)
     write_bytes(out / f"{name}.npz", packed.getvalue())
-    write_text(out / f"{name}.json", json.dumps({"job": name, **record}, indent=1) + "\n")
+    write_text(out / f"{name}.json", json.dumps({"job": name, **record.to_dict()}, indent=1) + "\n")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from labkit.errors import LabError
 from labkit.files import write_bytes, write_text
 from labkit.paths import reference_dir
+from labkit.results import read_record
 from labkit.runs import Run, find_run
 
 # What all seeds of a run must share to be put together, and what the compact form says once. The number of threads
@@ -75,27 +76,26 @@ def read_sweep(folder: Path) -> list[SeedResult]:
         raise LabError(f"{folder}: no such folder; `labkit sweep ... --out` makes it")
     results = []
     for path in sorted(folder.glob("*-seed-*.json")):
-        record = _read_json(path)
-        try:
-            epochs = record["history"]
-            results.append(
-                SeedResult(
-                    record["run"],
-                    record["seed"],
-                    {name: record[name] for name in SETTINGS},
-                    tuple(e["test_accuracy"] for e in epochs),
-                    tuple(e["test_loss"] for e in epochs),
-                    record["train"]["accuracy"],
-                    record["train"]["loss"],
-                    record["seconds"],
-                    record["threads"],
-                    record["weights_sha256"],
-                    {"device": record["device"], "versions": record["versions"]},
-                    _read_predictions(path.with_suffix(".npz")),
-                )
+        record = read_record(path)
+        if record.train is None:
+            raise LabError(f"{path}: not a job of a sweep: it lacks 'train'")
+        content = record.to_dict()
+        results.append(
+            SeedResult(
+                record.run,
+                record.recipe.seed,
+                {name: content[name] for name in SETTINGS},
+                tuple(e.test_accuracy for e in record.history.epochs),
+                tuple(e.test_loss for e in record.history.epochs),
+                record.train.accuracy,
+                record.train.loss,
+                record.seconds,
+                record.threads,
+                record.weights_sha256,
+                {"device": record.device, "versions": record.versions},
+                _read_predictions(path.with_suffix(".npz")),
             )
-        except (KeyError, TypeError) as problem:
-            raise LabError(f"{path}: not a job of a sweep: {problem}") from None
+        )
     return sorted(results, key=lambda result: (result.run, result.seed))
 
 

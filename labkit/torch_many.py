@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.nn import functional as F
 
-from labkit.batches import LOG_EVERY, epoch_order
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.errors import LabError
-from labkit.history import Epoch, History
+from labkit.history import History, Recipe
 from labkit.memory import keep_freed_memory
-from labkit.torch_training import evaluate, normalise, pick_device, set_seed
-from labkit.training import Recipe, batch_losses, require_finite
+from labkit.state import hash_arrays
+from labkit.torch_training import evaluate, memory_errors, normalise, pick_device, set_seed
+from labkit.training import epoch_order, note_epoch, require_finite
 
 State = dict[str, Tensor]
 
@@ -67,61 +67,72 @@ def fit_many(
     """
     if not networks or len(networks) != len(seeds):
         raise LabError(f"{len(networks)} networks and {len(seeds)} seeds: valid is one seed for each network")
-    for seed in seeds:
-        Recipe(learning_rate, momentum, batch_size, seed, len(data.train_images), "").check()
+    histories = [History() for _ in networks]
+    sums = hash_arrays([data.train_images, data.train_labels])
+    for seed, history in zip(seeds, histories, strict=True):
+        count = len(data.train_images)
+        history.recipe = Recipe(learning_rate, momentum, batch_size, seed, epochs, count, sums, mean, std)
+        history.recipe.check()
     set_seed(seeds[0])
     keep_freed_memory()
     target = pick_device(device)
-    for network in networks:
-        network.to(target).train()
-    parameters, buffers = stack_module_state(list(networks))
-    velocity = {name: torch.zeros_like(p) for name, p in parameters.items()}
-    skeleton = copy.deepcopy(networks[0]).to("meta").train()
-    _leave_out_batch_count(skeleton)
-
-    def loss_of(weights: State, state: State, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        outputs = functional_call(skeleton, (weights, state), (batch,))
-        return F.nll_loss(outputs, targets), outputs
-
-    gradients_of = vmap(grad_and_value(loss_of, has_aux=True), randomness="different")
-    images = torch.as_tensor(data.train_images, device=target)
-    labels = torch.as_tensor(data.train_labels, device=target).long()
-    batches = -(-len(images) // batch_size)
-    histories = [History() for _ in networks]
-    for epoch in range(1, epochs + 1):
-        # One row a replica
-        order = torch.as_tensor(np.stack([epoch_order(len(images), seed, epoch) for seed in seeds]), device=target)
-        losses = np.empty((len(networks), 0))
-        correct = np.zeros(len(networks), dtype=np.int64)
-        start = time.perf_counter()
-        for first in range(0, batches, LOG_EVERY):
-            chunk_losses, chunk_correct = [], []
-            for chosen in torch.split(
-                order[:, first * batch_size : (first + LOG_EVERY) * batch_size], batch_size, dim=1
-            ):
+    with memory_errors(batch_size):
+        replicas = _Replicas([network.to(target).train() for network in networks], learning_rate, momentum)
+        images = torch.as_tensor(data.train_images, device=target)
+        labels = torch.as_tensor(data.train_labels, device=target).long()
+        for epoch in range(1, epochs + 1):
+            # One row per replica
+            orders = torch.as_tensor(np.stack([epoch_order(len(images), seed, epoch) for seed in seeds]), device=target)
+            start = time.perf_counter()
+            losses, correct = [], torch.zeros(len(networks), dtype=torch.int64, device=target)
+            for chosen in torch.split(orders, batch_size, dim=1):
                 batch = normalise(images[chosen].flatten(0, 1), mean, std).view(*chosen.shape, 1, 28, 28)
-                targets = labels[chosen]
-                gradients, (loss, outputs) = gradients_of(parameters, buffers, batch, targets)
-                with torch.no_grad():
-                    for name, parameter in parameters.items():
-                        velocity[name].mul_(momentum).add_(gradients[name])
-                        parameter.sub_(velocity[name], alpha=learning_rate)
-                chunk_losses.append(loss.detach())
-                chunk_correct.append((outputs.detach().argmax(2) == targets).sum(1))
-            losses = np.concatenate([losses, torch.stack(chunk_losses, 1).double().cpu().numpy()], axis=1)
-            correct += torch.stack(chunk_correct).sum(0).cpu().numpy()
-            for row in losses:
-                require_finite(row[first:], epoch, first)
-        seconds = time.perf_counter() - start
-        sizes = np.minimum(batch_size, len(images) - batch_size * np.arange(batches))
-        for index, (network, history) in enumerate(zip(networks, histories, strict=True)):
-            _unstack(network, parameters, buffers, index)
-            test = evaluate(network, data.test_images, data.test_labels, mean=mean, std=std)
-            train_loss = float((losses[index] * sizes).sum() / len(images))
-            accuracy = int(correct[index]) / len(images)
-            history.epochs.append(Epoch(epoch, train_loss, accuracy, test.loss, test.accuracy, seconds))
-            history.batch_losses += batch_losses(losses[index], epoch, batch_size)
+                loss, right = replicas.step(batch, labels[chosen])
+                losses.append(loss)
+                correct += right
+            by_replica = torch.stack(losses, 1).double().cpu().numpy()
+            seconds = time.perf_counter() - start
+            replicas.copy_back(networks)
+            for index, (network, history) in enumerate(zip(networks, histories, strict=True)):
+                require_finite(by_replica[index], epoch)
+                test = evaluate(network, data.test_images, data.test_labels, mean=mean, std=std)
+                note_epoch(history, by_replica[index], int(correct[index]), test, seconds)
     return histories
+
+
+class _Replicas:
+    """Networks of one architecture as one computation, with their parameters stacked."""
+
+    def __init__(self, networks: Sequence[nn.Module], learning_rate: float, momentum: float) -> None:
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.parameters, self.buffers = stack_module_state(list(networks))
+        self.velocity = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
+        skeleton = copy.deepcopy(networks[0]).to("meta").train()
+        _leave_out_batch_count(skeleton)
+
+        def loss_of(weights: State, state: State, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = functional_call(skeleton, (weights, state), (batch,))
+            return F.nll_loss(outputs, targets), outputs
+
+        self.gradients_of = vmap(grad_and_value(loss_of, has_aux=True), randomness="different")
+
+    def step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Train each replica on its batch; return the loss of each, and how many of its images were right."""
+        gradients, (loss, outputs) = self.gradients_of(self.parameters, self.buffers, batch, targets)
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                self.velocity[name].mul_(self.momentum).add_(gradients[name])
+                parameter.sub_(self.velocity[name], alpha=self.learning_rate)
+        return loss.detach(), (outputs.detach().argmax(2) == targets).sum(1)
+
+    @torch.no_grad()
+    def copy_back(self, networks: Sequence[nn.Module]) -> None:
+        """Copy the weights of the replicas into their networks."""
+        for index, network in enumerate(networks):
+            for name, parameter in network.named_parameters():
+                parameter.copy_(self.parameters[name][index])
+            for name, buffer in network.named_buffers():
+                buffer.copy_(self.buffers[name][index])
 
 
 def _leave_out_batch_count(network: nn.Module) -> None:
@@ -129,12 +140,3 @@ def _leave_out_batch_count(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.num_batches_tracked = None
-
-
-def _unstack(network: nn.Module, parameters: State, buffers: State, index: int) -> None:
-    """Copy the weights of one replica back into its network."""
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(parameters[name][index])
-        for name, buffer in network.named_buffers():
-            buffer.copy_(buffers[name][index])

@@ -1,12 +1,12 @@
-"""Training and testing in PyTorch: one plain loop over epochs and batches.
+"""Training and testing in PyTorch: a plain loop over batches.
 
-The whole training set lies on the device as bytes. No DataLoader, no transform an image: on two CPU
-cores those cost more than the network itself. `labkit bench` measures what that is worth. Large dropout masks
-are drawn by `labkit.torch_dropout`.
+The whole training set lies on the device as bytes. No DataLoader, no transform for each image: on two CPU
+cores those cost more than the network itself. `labkit bench` measures what that is worth.
 """
 
 import os
-import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +18,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from labkit.batches import LOG_EVERY, epoch_order
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
-from labkit.history import Epoch, Evaluation, History
+from labkit.history import Evaluation, History, Recipe
 from labkit.memory import keep_freed_memory
-from labkit.progress import progress_bar
-from labkit.state import (
-    Arrays,
-    hash_arrays,
-    python_random_states,
-    restore_python_random_states,
-)
+from labkit.profiles import cuda_works
+from labkit.state import Arrays, hash_arrays
 from labkit.torch_dropout import fast_dropout
-from labkit.training import (
-    Recipe,
-    StateKeeper,
-    batch_losses,
-    evaluation_of,
-    out_of_memory,
-    require_finite,
-    require_finite_test,
-)
+from labkit.training import evaluation_of, out_of_memory, run_epochs
 
 EVALUATION_BATCH = 1000
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """Return the device with this name, or the fastest one there is: a GPU, else the CPU."""
+    """Return the device with this name, or the fastest one there is: a GPU that PyTorch can use, else the CPU."""
     if name is not None:
         return torch.device(name)
-    if torch.cuda.is_available():
+    if cuda_works():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
@@ -78,6 +64,52 @@ def normalise(images: Tensor, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) 
     float32 tensor, shape (n, 1, 28, 28)
     """
     return images.float().div_(255).sub_(mean).div_(std).unsqueeze(1)
+
+
+def train_epoch(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    batches: Iterable[Tensor],
+    *,
+    mean: float = PIXEL_MEAN,
+    std: float = PIXEL_STD,
+) -> tuple[Tensor, Tensor]:
+    """Train a network once on each batch: one epoch, where the batches hold every image once.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Gives log-probabilities. Trained in place.
+    optimizer : torch.optim.Optimizer
+        Of the network's parameters.
+    images : uint8 tensor, shape (n, 28, 28)
+    labels : int64 tensor, shape (n,)
+    batches : iterable of int64 tensors
+        The indices of each batch's images.
+    mean, std : float
+        For the normalisation of the pixels.
+
+    Returns
+    -------
+    losses : float32 tensor, shape (batches,)
+    correct : int64 tensor, shape ()
+        How many images were classified correctly, each before the step that it was part of.
+    """
+    network.train()
+    losses = []
+    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
+    for batch in batches:
+        targets = labels[batch]
+        output = network(normalise(images[batch], mean, std))
+        loss = F.nll_loss(output, targets)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.detach())  # stays on the device: reading a number would wait for it
+        correct += (output.argmax(1) == targets).sum()
+    return torch.stack(losses), correct
 
 
 def fit(
@@ -134,74 +166,86 @@ def fit(
         A setting is out of range, the loss is not finite, the device ran out of memory, or a state is
         damaged.
     """
-    recipe = Recipe(learning_rate, momentum, batch_size, seed, len(data.train_images), _data_hash(data))
+    sums = hash_arrays([data.train_images, data.train_labels])
+    recipe = Recipe(learning_rate, momentum, batch_size, seed, epochs, len(data.train_images), sums, mean, std)
     recipe.check()
     target = pick_device(device)
     set_seed(seed)
     keep_freed_memory()
-    network.to(target).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(network.parameters(), lr=learning_rate, momentum=momentum)
-    images = torch.as_tensor(data.train_images, device=target)
-    labels = torch.as_tensor(data.train_labels, device=target).long()
+    architecture = describe(network)
+    with memory_errors(batch_size):
+        trainer = _Trainer(network.to(target), data, recipe, target)
+        return run_epochs(trainer, recipe, architecture, state_dir=state_dir, resume=resume, progress=progress)
 
-    history = History()
-    keeper = StateKeeper(state_dir, recipe, describe(network), resume)
-    if resume and (state := keeper.newest(epochs)) is not None:
-        history = _restore(network, optimizer, *state)
-        if len(history) < epochs:
-            print(f"going on after epoch {len(history)}")
 
-    batches = -(-len(images) // batch_size)
-    bar = progress_bar(total=epochs, description="training", unit="epoch", wanted=progress)
-    bar.update(len(history))
+class _Trainer:
+    """A network in training, for `run_epochs`."""
+
+    def __init__(self, network: nn.Module, data: ImageSet, recipe: Recipe, device: torch.device) -> None:
+        if device.type == "cpu":
+            network.to(memory_format=torch.channels_last)
+        self.network, self.data, self.recipe, self.device = network, data, recipe, device
+        self.optimizer = torch.optim.SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
+        self.images = torch.as_tensor(data.train_images, device=device)
+        self.labels = torch.as_tensor(data.train_labels, device=device).long()
+        self.pixels = {"mean": recipe.mean, "std": recipe.std}
+
+    def put(self, order: NDArray[np.int64]) -> Tensor:
+        return torch.as_tensor(order, device=self.device)
+
+    def train_epoch(self, batches: Iterable[Tensor]) -> tuple[NDArray[np.float64], int]:
+        with fast_dropout():
+            losses, correct = train_epoch(
+                self.network, self.optimizer, self.images, self.labels, batches, **self.pixels
+            )
+        return losses.double().cpu().numpy(), int(correct)
+
+    def test(self) -> Evaluation:
+        return evaluate(self.network, self.data.test_images, self.data.test_labels, **self.pixels)
+
+    def state(self) -> Arrays:
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in slots.items() if value is not None}
+        tensors |= {f"random.{kind}": generator() for kind, (generator, _) in self._generators().items()}
+        return {name: value.detach().cpu().contiguous().numpy() for name, value in tensors.items()}
+
+    def restore(self, arrays: Arrays, epoch: int) -> None:
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+        self.network.load_state_dict({name: tensors[f"network.{name}"] for name in self.network.state_dict()})
+        for index, parameter in enumerate(self.network.parameters()):
+            for name in [name for name in tensors if name.startswith(f"optimizer.{index}.")]:
+                # in the memory layout of the parameter, in which its gradients come as well
+                self.optimizer.state[parameter][name.split(".", 2)[2]] = torch.empty_like(parameter).copy_(
+                    tensors[name]
+                )
+        generators = self._generators()
+        if {f"random.{kind}" for kind in generators} == {name for name in tensors if name.startswith("random.")}:
+            for kind, (_, set_state) in generators.items():
+                set_state(tensors[f"random.{kind}"])
+        else:  # of another kind of device, whose dropout draws other numbers: start anew from seed and epoch
+            torch.manual_seed(int(np.random.default_rng([self.recipe.seed, epoch]).integers(2**63)))
+
+    def _generators(self) -> dict[str, tuple[Any, Any]]:
+        """Return how to get and to set the state of each generator that training may draw from."""
+        generators: dict[str, tuple[Any, Any]] = {"cpu": (torch.get_rng_state, torch.set_rng_state)}
+        if self.device.type != "cpu":
+            module = getattr(torch, self.device.type)
+            generators[self.device.type] = (module.get_rng_state, module.set_rng_state)
+        return generators
+
+
+@contextmanager
+def memory_errors(batch_size: int) -> Iterator[None]:
+    """Turn PyTorch's error for a full memory into one line that names the setting to lower."""
     try:
-        for epoch in range(len(history) + 1, epochs + 1):
-            order = torch.as_tensor(epoch_order(len(images), seed, epoch), device=target)
-            losses = np.empty(0)
-            correct = 0
-            network.train()
-            start = time.perf_counter()
-            for first in range(0, batches, LOG_EVERY):
-                # A hundred batches are gathered at once, and the device is waited for once: not for every batch
-                chosen = order[first * batch_size : (first + LOG_EVERY) * batch_size]
-                targets = labels[chosen]
-                inputs = torch.split(images[chosen], batch_size)
-                chunk_losses, outputs = [], []
-                with fast_dropout(network):
-                    for batch, batch_targets in zip(inputs, torch.split(targets, batch_size), strict=True):
-                        log_probabilities = network(normalise(batch, mean, std))
-                        loss = F.nll_loss(log_probabilities, batch_targets)
-                        optimizer.zero_grad()
-                        loss.backward()  # type: ignore[no-untyped-call]
-                        optimizer.step()
-                        chunk_losses.append(loss.detach())
-                        outputs.append(log_probabilities.detach())
-                losses = np.append(losses, torch.stack(chunk_losses).double().cpu().numpy())
-                correct += int((torch.cat(outputs).argmax(1) == targets).sum())
-                require_finite(losses[first:], epoch, first)
-                bar.update(len(outputs) / batches)
-            seconds = time.perf_counter() - start
-            test = evaluate(network, data.test_images, data.test_labels, mean=mean, std=std)
-            require_finite_test(test, epoch)
-            sizes = np.minimum(batch_size, len(images) - batch_size * np.arange(batches))
-            train_loss = float((losses * sizes).sum() / len(images))
-            history.epochs.append(Epoch(epoch, train_loss, correct / len(images), test.loss, test.accuracy, seconds))
-            history.batch_losses += batch_losses(losses, epoch, batch_size)
-            bar.set_postfix(loss=f"{train_loss:.4f}", test=f"{100 * test.accuracy:.2f}%")
-            keeper.save(epoch, *_state_of(network, optimizer, history))
-    except KeyboardInterrupt:
-        if keeper.last is None:
-            raise
-        # back to the end of the last finished epoch: weights and history belong together
-        history = _restore(network, optimizer, *keeper.last)
-        print(f"interrupted: {len(history)} of {epochs} epochs are finished and kept")
+        yield
     except RuntimeError as problem:
-        if not is_memory_error(problem):
+        # only CUDA has an error class of its own for that
+        words = ("out of memory", "not enough memory", "can't allocate memory")
+        if not (isinstance(problem, torch.OutOfMemoryError) or any(word in str(problem) for word in words)):
             raise
         raise out_of_memory(batch_size) from None
-    finally:
-        bar.close()
-    return history
 
 
 @torch.inference_mode()
@@ -232,20 +276,16 @@ def evaluate(
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
-    parts = [
-        network(normalise(torch.as_tensor(images[i : i + EVALUATION_BATCH], device=device), mean, std))
-        for i in range(0, len(images), EVALUATION_BATCH)
-    ]
-    network.train(was_training)
+    try:
+        parts = [
+            network(normalise(torch.as_tensor(images[i : i + EVALUATION_BATCH], device=device), mean, std))
+            for i in range(0, len(images), EVALUATION_BATCH)
+        ]
+    finally:
+        network.train(was_training)
     log_probabilities = torch.cat(parts)
     losses = F.nll_loss(log_probabilities, torch.as_tensor(labels, device=device).long(), reduction="none")
     return evaluation_of(log_probabilities.exp().cpu().numpy(), labels, losses.cpu().numpy())
-
-
-def is_memory_error(problem: RuntimeError) -> bool:
-    """Tell whether PyTorch ran out of memory: only CUDA has an error class of its own for that."""
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    return isinstance(problem, torch.OutOfMemoryError) or any(w in str(problem) for w in words)
 
 
 def threads() -> int:
@@ -275,35 +315,3 @@ def describe(network: nn.Module) -> str:
     # names only: neither addresses of functions nor type annotations belong to what is computed
     calls = [f"{n.op} {getattr(n.target, '__name__', n.target)} {n.args} {dict(n.kwargs)}" for n in nodes]
     return "\n".join([*modules, *calls])
-
-
-def _data_hash(data: ImageSet) -> str:
-    return hash_arrays([data.train_images, data.train_labels])
-
-
-def _state_of(
-    network: nn.Module, optimizer: torch.optim.Optimizer, history: History
-) -> tuple[Arrays, History, dict[str, Any]]:
-    arrays = {f"network.{k}": v.detach().cpu().contiguous().numpy() for k, v in network.state_dict().items()}
-    for index, slots in optimizer.state_dict()["state"].items():
-        arrays |= {f"optimizer.{index}.{k}": v.cpu().contiguous().numpy() for k, v in slots.items() if v is not None}
-    arrays["random.torch"] = torch.get_rng_state().numpy()
-    if torch.cuda.is_available():
-        arrays["random.cuda"] = torch.cuda.get_rng_state().numpy()
-    return arrays, history, python_random_states()
-
-
-def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, arrays: Arrays, about: dict[str, Any]) -> History:
-    tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-    network.load_state_dict({k: tensors[f"network.{k}"] for k in network.state_dict()})
-    saved = optimizer.state_dict()
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, slot = name.split(".", 2)
-            saved["state"].setdefault(int(index), {})[slot] = tensor
-    optimizer.load_state_dict(saved)
-    torch.set_rng_state(tensors["random.torch"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
-    restore_python_random_states(about["random"])
-    return History.from_dict(about["history"])

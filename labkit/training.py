@@ -1,67 +1,185 @@
-"""What both training loops share: the checks before, the record after, the faults between."""
+"""What surrounds an epoch in both frameworks: order, history, state, Ctrl-C, progress, a loss that is not finite."""
 
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit.batches import LOG_EVERY
 from labkit.errors import LabError
-from labkit.history import BatchLoss, Evaluation, History
-from labkit.state import Arrays, drop_older_states, find_state, load_state, save_state, state_path
+from labkit.history import BatchLoss, Epoch, Evaluation, History, Recipe
+from labkit.progress import progress_bar
+from labkit.state import (
+    Arrays,
+    drop_older_states,
+    find_state,
+    load_state,
+    python_random_states,
+    restore_python_random_states,
+    save_state,
+    state_path,
+)
+
+LOG_EVERY = 100  # batches: the report's PyTorch logs print one loss in a hundred
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """The settings of a training run, apart from the network and the number of epochs."""
+class Trainer(Protocol):
+    """A network in training, as the loop over epochs needs it; each framework has one."""
 
-    learning_rate: float
-    momentum: float
-    batch_size: int
-    seed: int
-    train_images: int
-    data_sha256: str
+    def put(self, order: NDArray[np.int64]) -> Any:
+        """Return the order of an epoch where the network can use it: on its device. It can be sliced."""
 
-    def check(self) -> None:
-        """Refuse settings that cannot train.
+    def train_epoch(self, batches: Iterable[Any]) -> tuple[NDArray[np.float64], int]:
+        """Train once on each batch, a slice of the order; return all losses and how many images were right."""
 
-        Raises
-        ------
-        LabError
-            One line with the setting, its value and the valid ones.
-        """
-        if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise LabError(f"learning_rate is {self.learning_rate}: valid are numbers above 0")
-        if not 0 <= self.momentum < 1:
-            raise LabError(f"momentum is {self.momentum}: valid are numbers from 0 up to, not including, 1")
-        if self.batch_size < 1:
-            raise LabError(f"batch_size is {self.batch_size}: valid are whole numbers from 1 up")
-        if self.seed < 0:
-            raise LabError(f"seed is {self.seed}: valid are whole numbers from 0 up")
-        if self.train_images < 1:
-            raise LabError("the training set is empty")
+    def test(self) -> Evaluation:
+        """Evaluate the network on the test images."""
+
+    def state(self) -> Arrays:
+        """Return all that training changes: weights, optimizer, random states."""
+
+    def restore(self, arrays: Arrays, epoch: int) -> None:
+        """Go back to a state, that after so many epochs."""
 
 
-def batch_losses(losses: NDArray[np.float64], epoch: int, batch_size: int) -> list[BatchLoss]:
-    """Return every hundredth of an epoch's batch losses, as the report's logs print them.
+def run_epochs(
+    trainer: Trainer,
+    recipe: Recipe,
+    architecture: str,
+    *,
+    state_dir: str | Path | None,
+    resume: bool,
+    progress: bool | None,
+) -> History:
+    """Train for the epochs of a recipe, testing and saving the state after each.
 
     Parameters
     ----------
+    trainer : Trainer
+    recipe : Recipe
+    architecture : str
+        A text that changes when the network does.
+    state_dir, resume, progress
+        As `fit` takes them.
+
+    Returns
+    -------
+    History
+        After Ctrl-C, that of the finished epochs; the network goes back to the end of the last one.
+
+    Raises
+    ------
+    LabError
+        The loss is not finite, or a state is damaged.
+    """
+    history = History(recipe=recipe)
+    keeper = StateKeeper(state_dir, recipe, architecture, resume)
+
+    def restore(arrays: Arrays, about: dict[str, Any]) -> History:
+        trainer.restore(arrays, about["epoch"])
+        restore_python_random_states(about["random"])
+        return replace(History.from_dict(about["history"]), recipe=recipe)
+
+    if resume:
+        if (state := keeper.newest(recipe.epochs)) is None:
+            print("no saved state of this run to go on from: training starts at epoch 1")
+        else:
+            history = restore(*state)
+            if len(history) < recipe.epochs:
+                print(f"going on after epoch {len(history)}")
+    bar = progress_bar(total=recipe.epochs, description="training", unit="epoch", wanted=progress)
+    bar.update(len(history))
+    try:
+        for epoch in range(len(history) + 1, recipe.epochs + 1):
+            order = trainer.put(epoch_order(recipe.train_images, recipe.seed, epoch))
+            batches = [order[i : i + recipe.batch_size] for i in range(0, recipe.train_images, recipe.batch_size)]
+            start = time.perf_counter()
+            losses, correct = trainer.train_epoch(watched(batches, bar))
+            seconds = time.perf_counter() - start
+            require_finite(losses, epoch)
+            note_epoch(history, losses, correct, trainer.test(), seconds)
+            last = history.epochs[-1]
+            bar.set_postfix(loss=f"{last.train_loss:.4f}", test=f"{100 * last.test_accuracy:.2f}%")
+            keeper.save(epoch, trainer.state(), history)
+    except KeyboardInterrupt:
+        if keeper.last is None:
+            raise
+        # back to the end of the last finished epoch: weights and history belong together
+        history = restore(*keeper.last)
+        print(f"interrupted: {len(history)} of {recipe.epochs} epochs are finished and kept")
+    finally:
+        bar.close()
+    return history
+
+
+def epoch_order(images: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the order of one epoch: a permutation that depends on nothing but seed and epoch.
+
+    So a run that is resumed at epoch 7 sees what an uninterrupted one sees, and the same seed gives
+    Keras and PyTorch the same batches.
+
+    Parameters
+    ----------
+    images : int
+        Training images.
+    seed : int
+    epoch : int
+        Counted from 1.
+
+    Returns
+    -------
+    int64 array, shape (images,)
+    """
+    return np.random.default_rng([seed, epoch]).permutation(images)
+
+
+def watched(batches: Sequence[Any], bar: Any) -> Iterator[Any]:
+    """Yield the batches of an epoch and move the bar by one epoch in all."""
+    for batch in batches:
+        yield batch
+        bar.update(1 / len(batches))
+
+
+def note_epoch(history: History, losses: NDArray[np.float64], correct: int, test: Evaluation, seconds: float) -> None:
+    """Append an epoch to a history.
+
+    Parameters
+    ----------
+    history : History
+        With its recipe.
     losses : float array, shape (batches,)
         Mean loss of each batch.
-    epoch : int
-    batch_size : int
+    correct : int
+        Training images that were classified correctly.
+    test : Evaluation
+    seconds : float
+        Of training.
+
+    Raises
+    ------
+    LabError
+        The test loss is not finite: the last step ruined the weights, and no batch after it shows that.
     """
-    logged = range(0, len(losses), LOG_EVERY)
-    return [BatchLoss(epoch, batch * batch_size, float(losses[batch])) for batch in logged]
+    recipe, epoch = history.recipe, len(history) + 1
+    assert recipe is not None
+    if not np.isfinite(test.loss):
+        raise _not_finite(f"the test loss is {test.loss} after epoch {epoch}", epoch)
+    starts = recipe.batch_size * np.arange(len(losses))
+    sizes = np.minimum(recipe.batch_size, recipe.train_images - starts)  # the last batch may be smaller
+    loss = float((losses * sizes).sum() / recipe.train_images)
+    history.epochs.append(Epoch(epoch, loss, correct / recipe.train_images, test.loss, test.accuracy, seconds))
+    history.batch_losses += [
+        BatchLoss(epoch, int(starts[i]), float(losses[i])) for i in range(0, len(losses), LOG_EVERY)
+    ]
 
 
-def require_finite(losses: NDArray[np.float64], epoch: int, first_batch: int) -> None:
+def require_finite(losses: NDArray[np.float64], epoch: int) -> None:
     """Stop a run whose loss is no longer a finite number.
 
     Raises
@@ -71,20 +189,7 @@ def require_finite(losses: NDArray[np.float64], epoch: int, first_batch: int) ->
     """
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
-        batch = first_batch + int(bad[0]) + 1
-        raise _not_finite(f"the loss is {losses[bad[0]]} in epoch {epoch}, batch {batch}", epoch)
-
-
-def require_finite_test(test: Evaluation, epoch: int) -> None:
-    """Stop a run whose last step of an epoch ruined the weights: no batch after it shows that.
-
-    Raises
-    ------
-    LabError
-        Names the epoch, counted from 1, and what usually helps.
-    """
-    if not np.isfinite(test.loss):
-        raise _not_finite(f"the test loss is {test.loss} after epoch {epoch}", epoch)
+        raise _not_finite(f"the loss is {losses[bad[0]]} in epoch {epoch}, batch {bad[0] + 1}", epoch)
 
 
 def _not_finite(what: str, epoch: int) -> LabError:
@@ -111,26 +216,13 @@ class StateKeeper:
     """Saves a run's state after every epoch, and finds the one to go on from.
 
     The states of a run lie in a folder named by what made them (network and recipe), so that a run
-    never goes on from the state of another.
-
-    Parameters
-    ----------
-    folder : str, Path or None
-        Under which that folder is made; None keeps nothing.
-    recipe : Recipe
-    architecture : str
-        A text that changes when the network does.
-    resume : bool
-        Go on from what is there; otherwise earlier states of the same run are removed.
-
-    Attributes
-    ----------
-    last : tuple of arrays and dict, or None
-        The newest state, in memory as well: an interrupted run goes back to it.
+    never goes on from the state of another. The newest is kept in memory, too, as `last`: an interrupted run goes
+    back to it. Without a folder nothing else is kept, and without `resume` earlier states of the run are removed.
     """
 
     def __init__(self, folder: str | Path | None, recipe: Recipe, architecture: str, resume: bool) -> None:
-        made_by = json.dumps([asdict(recipe), architecture])
+        # not by the number of epochs: a longer run goes on from a shorter one
+        made_by = json.dumps([asdict(replace(recipe, epochs=0)), architecture])
         self.name = hashlib.sha256(made_by.encode()).hexdigest()[:16]
         self.folder = Path(folder) / self.name if folder is not None else None
         self.resumed_from = 0
@@ -156,9 +248,9 @@ class StateKeeper:
         self.last = arrays, about
         return arrays, about
 
-    def save(self, epoch: int, arrays: Arrays, history: History, random_states: dict[str, Any]) -> None:
+    def save(self, epoch: int, arrays: Arrays, history: History) -> None:
         """Save the state after an epoch and drop the one before, but for the one that was resumed from."""
-        about = {"run": self.name, "epoch": epoch, "history": history.to_dict(), "random": random_states}
+        about = {"run": self.name, "epoch": epoch, "history": history.to_dict(), "random": python_random_states()}
         self.last = {name: array.copy() for name, array in arrays.items()}, about
         if self.folder is None:
             return

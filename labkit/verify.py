@@ -10,7 +10,7 @@ from typing import Any
 from labkit.errors import LabError
 from labkit.parameters import PARAMETERS, check_parameters
 from labkit.report import CELL_TIME_LIMIT_S, choose_notebooks, run_report
-from labkit.results import RECORD_KEYS, Record, device_name, environment, load_records
+from labkit.results import Record, device_name, environment, load_records
 
 RESULTS_KEYS = ("profile", "parameters", "versions", "device", "notebooks", "runs")
 
@@ -48,10 +48,7 @@ def read_results(report: Path) -> dict[str, Any]:
         if missing:
             raise LabError(f"{path}: not the results of a report: it lacks {', '.join(missing)}")
         names = [str(entry["notebook"]) for entry in content["notebooks"]]
-        for record in content["runs"]:
-            missing = [key for key in (*RECORD_KEYS, "weights_sha256") if key not in record]
-            if missing:
-                raise LabError(f"{path}: not the results of a report: a run lacks {', '.join(missing)}")
+        content["runs"] = [Record.from_dict(record) for record in content["runs"]]
         check_parameters(content["parameters"], PARAMETERS)
     except OSError as problem:
         raise LabError(f"{path}: no readable results of a report: {problem.strerror or problem}") from None
@@ -97,9 +94,10 @@ def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[C
         if outcome.status == "failed":
             print(f"failed this time: {outcome.notebook}, {outcome.problem}")
     records: list[Record] = before["runs"]
-    threads = {line for r in records if r["run"] in after for line in _thread_differences(r, after[r["run"]])}
-    print(*sorted(threads), sep="\n", end="\n" if threads else "")
-    return [compare(record, after.get(record["run"])) for record in records]
+    for record in records:
+        if record.run in after and after[record.run].threads != record.threads:
+            print(f"differs: threads of {record.run} were {record.threads}, are {after[record.run].threads}")
+    return [compare(record, after.get(record.run)) for record in records]
 
 
 def _here() -> dict[str, str]:
@@ -112,13 +110,6 @@ def _differences(recorded: dict[str, Any], here: dict[str, Any]) -> Iterator[str
             yield f"differs: {name} was {recorded.get(name, 'not recorded')}, is {here.get(name, 'not there')}"
 
 
-def _thread_differences(recorded: Record, here: Record) -> Iterator[str]:
-    def named(record: Record) -> dict[str, Any]:
-        return {f"threads of {name}": count for name, count in dict(record.get("threads") or {}).items()}
-
-    return _differences(named(recorded), named(here))
-
-
 def compare(before: Record, after: Record | None) -> Comparison:
     """Compare two records of one run.
 
@@ -128,13 +119,13 @@ def compare(before: Record, after: Record | None) -> Comparison:
     after : record or None
         None: the second time did not get there.
     """
-    run = str(before["run"])
+    run = before.run
     if after is None:
         return Comparison(run, False, "no result this time")
-    if before["weights_sha256"] == after["weights_sha256"]:
+    if before.weights_sha256 == after.weights_sha256:
         return Comparison(run, True, "bitwise the same")
-    accuracy = 100 * (after["test"]["accuracy"] - before["test"]["accuracy"])
-    loss = after["test"]["loss"] - before["test"]["loss"]
+    accuracy = 100 * (after.test.accuracy - before.test.accuracy)
+    loss = after.test.loss - before.test.loss
     return Comparison(
         run, False, f"other weights: test accuracy {accuracy:+.2f} percentage points, test loss {loss:+.4f}"
     )

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import idx_bytes, small_idx_files, write_idx_folder
+from torch import nn
 
 import labkit
 from labkit.errors import LabError
-from labkit.history import Epoch, History
 from labkit.lab import Lab
 from labkit.parameters import PARAMETERS, notebook_parameters
 from labkit.report import run_report, series
 from labkit.results import load_records
 from labkit.summary import collect
-from labkit.training import evaluation_of
+from labkit.torch_training import fit
 
 
 def test_a_folder_is_loaded_in_one_line(tmp_path: Path) -> None:
@@ -68,14 +68,13 @@ def test_results_on_another_data_set_stay_apart(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(LabError, match="no results on clothes"):
         collect(out, labels, str(folder))
     lab = Lab("01_keras_baseline", dataset=str(folder), out=str(out), epochs=1)
-    right = np.eye(10, dtype=np.float32)[labels]
-    test = evaluation_of(right, labels, np.zeros(10, np.float32))
-    history = History([Epoch(1, 0.1, 1.0, test.loss, test.accuracy, 1.0)], [])
     plan = lab.plan(5)
-    lab.record("keras-baseline-5", plan, (10, 10), test, history, "0" * 64)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(dim=1))
+    history = fit(network, lab.load_data(), epochs=plan.epochs, learning_rate=0.1, seed=1)
+    record = lab.record("keras-baseline-5", network, history)
     row = lab.table("keras-baseline-5").loc["keras-baseline-5"]
     assert row["published accuracy (%)"] == row["reference accuracy (%)"] == "–"
-    assert row["this run accuracy (%)"] == "100.00"
+    assert row["this run accuracy (%)"] == f"{100 * record.test.accuracy:.2f}"
     assert row["this run was"] == "clothes: 30 images, 1 epoch (quick)"
     assert lab.own_record("keras-baseline-5", plan) is not None
     assert Lab("02_more_epochs", out=str(out), epochs=1).own_record("keras-baseline-5", plan) is None
@@ -107,6 +106,6 @@ def test_the_notebooks_run_on_another_data_set(tmp_path: Path, monkeypatch: pyte
     outcomes = run_report(chosen, out, "quick", {"dataset": str(folder), "epochs": 1})
     assert {o.notebook: o.problem for o in outcomes if o.status != "done"} == {}
     for record in load_records(out).values():
-        assert record["dataset"] == "mirrored"
-        assert record["train_images"] == 1500
+        assert record.dataset == "mirrored"
+        assert record.recipe.train_images == 1500
     assert "seven taken for" in (out / "07_summary.html").read_text(encoding="utf-8")

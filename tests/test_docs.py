@@ -107,7 +107,7 @@ def test_an_exercise_runs_with_its_parameters(tmp_path: Path) -> None:
     done = papermill_example(example, notebooks_dir())
     assert done.returncode == 0, done.stderr[-2000:]
     record = load_records(tmp_path / "lab_output")["keras-baseline-5"]
-    assert (record["seed"], record["profile"], record["epochs"]) == (3, "quick", 2)
+    assert (record.recipe.seed, record.profile, len(record.history)) == (3, "quick", 2)
 
 
 @pytest.mark.slow

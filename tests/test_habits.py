@@ -157,4 +157,4 @@ def test_train_prints_its_record_as_json(tmp_path: Path) -> None:
     record = load_records(tmp_path)["torch-baseline-5"]
     printed = json.loads(done.stdout)
     assert Path(printed.pop("model")).exists()
-    assert printed == {k: v for k, v in record.items() if k not in ("history", "batch_losses")}
+    assert printed == {k: v for k, v in record.to_dict().items() if k not in ("history", "batch_losses")}

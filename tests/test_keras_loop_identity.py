@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from labkit import keras_training
-from labkit.batches import epoch_order
 from labkit.data import ImageSet
 from labkit.keras_batchnorm import fused_batch_normalisation
 from labkit.keras_networks import build
 from labkit.quiet_tensorflow import keras, tf
+from labkit.training import epoch_order
 
 layers = keras.layers
 IMAGES, BATCH_SIZE, LEARNING_RATE, SEED = 300, 128, 0.001, 3  # the last batch of an epoch is smaller
@@ -133,11 +133,40 @@ def plain_loop(network: Any, data: ImageSet) -> float:
 def test_fit_trains_with_the_one_operation(data: ImageSet) -> None:
     network = build("extra-conv", "relu", seed=SEED)
     optimizer = keras.optimizers.SGD(LEARNING_RATE)
-    train_chunk: Any = keras_training.compile_training(network, optimizer, data, BATCH_SIZE)
-    graph = train_chunk.get_concrete_function(tf.constant(epoch_order(IMAGES, SEED, 1))).graph
-    functions = graph.as_graph_def().library.function
-    operations = [node.op for function in functions for node in function.node_def]
+    optimizer.build(network.trainable_variables)
+    step: Any = keras_training.compile_step(network, optimizer, data)
+    operations = [operation.type for operation in step.get_concrete_function().graph.get_operations()]
     assert operations.count("FusedBatchNormV3") == 3
+
+
+def test_images_are_gathered_by_an_operation_that_gpus_have(data: ImageSet) -> None:
+    """TensorFlow gathers no bytes on a GPU, and keeps 32-bit integers on the CPU."""
+    network = build("baseline", "relu", seed=SEED)
+    optimizer = keras.optimizers.SGD(LEARNING_RATE)
+    optimizer.build(network.trainable_variables)
+    step: Any = keras_training.compile_step(network, optimizer, data)
+    gathers = [o for o in step.get_concrete_function().graph.get_operations() if o.type == "GatherV2"]
+    assert [gather.inputs[0].dtype for gather in gathers] == [tf.int64, tf.int64]
+
+
+def test_the_gathered_images_are_those_of_the_set(data: ImageSet) -> None:
+    class First(keras.layers.Layer):  # type: ignore[misc]
+        """Keeps what it was given, and answers with ten probabilities."""
+
+        def call(self, inputs: tf.Tensor) -> tf.Tensor:
+            seen.assign(tf.reshape(inputs, (3, 784)))
+            return tf.nn.softmax(tf.reshape(inputs, (3, 784))[:, :10] * self.scale)
+
+        def build(self, _: Any) -> None:
+            self.scale = self.add_weight(shape=(), initializer="ones")
+
+    seen = tf.Variable(tf.zeros((3, 784)))
+    network = keras.Sequential([keras.Input((28, 28, 1)), First()])
+    optimizer = keras.optimizers.SGD(LEARNING_RATE)
+    optimizer.build(network.trainable_variables)
+    step = keras_training.compile_step(network, optimizer, data)
+    step(np.array([299, 0, 17]))
+    np.testing.assert_array_equal(seen, data.train_images[[299, 0, 17]].reshape(3, 784) / np.float32(255))
 
 
 def test_what_layers_add_to_the_loss_is_trained_on(data: ImageSet) -> None:

@@ -1,17 +1,15 @@
-"""The fast loops compute what the plain loops compute, to float rounding."""
+"""The training epoch does what its formulas say, and `fit` is that epoch, again and again."""
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional as F
 
 from labkit import torch_training
-from labkit.batches import epoch_order
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.torch_dropout import fast_dropout
 from labkit.torch_networks import build
+from labkit.training import epoch_order
 
 IMAGES, BATCH_SIZE, EPOCHS = 600, 128, 2  # the last batch of an epoch is smaller
 LEARNING_RATE, MOMENTUM, SEED = 0.01, 0.5, 3
@@ -25,30 +23,18 @@ def data() -> ImageSet:
     return ImageSet(images, labels, images[:100], labels[:100])
 
 
-def plain_loop(network: nn.Module, data: ImageSet) -> tuple[list[float], list[float]]:
-    """Train as a textbook does: one normalised float image set, one batch after the other.
-
-    Returns the training loss of each epoch and its accuracy.
-    """
+def plain_training(network: nn.Module, data: ImageSet) -> list[float]:
+    """Train with `train_epoch` alone, as a notebook does; return the training loss of each epoch."""
     torch_training.set_seed(SEED)
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-    images = ((torch.from_numpy(data.train_images) / 255 - PIXEL_MEAN) / PIXEL_STD)[:, None]
-    labels = torch.from_numpy(data.train_labels).long()
-    network.train()
-    losses, accuracies = [], []
+    images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels).long()
+    losses = []
     for epoch in range(1, EPOCHS + 1):
-        total, correct = 0.0, 0
-        for chosen in torch.split(torch.from_numpy(epoch_order(IMAGES, SEED, epoch)), BATCH_SIZE):
-            optimizer.zero_grad()
-            output = network(images[chosen])
-            loss = F.nll_loss(output, labels[chosen])
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            total += loss.item() * len(chosen)
-            correct += int((output.argmax(1) == labels[chosen]).sum())
-        losses.append(total / IMAGES)
-        accuracies.append(correct / IMAGES)
-    return losses, accuracies
+        batches = torch.from_numpy(epoch_order(IMAGES, SEED, epoch)).split(BATCH_SIZE)  # type: ignore[no-untyped-call]
+        sizes = torch.tensor([len(batch) for batch in batches])
+        batch_losses, _ = torch_training.train_epoch(network, optimizer, images, labels, batches)
+        losses.append(float((batch_losses * sizes).sum() / IMAGES))
+    return losses
 
 
 def network_for(name: str, dropout: bool) -> nn.Module:
@@ -59,37 +45,55 @@ def network_for(name: str, dropout: bool) -> nn.Module:
     return network
 
 
-def weights(network: nn.Module) -> list[NDArray[np.float32]]:
-    return [p.detach().numpy() for p in network.parameters()]
-
-
-def fast_loop(network: nn.Module, data: ImageSet) -> tuple[list[float], list[float]]:
+def fit(network: nn.Module, data: ImageSet) -> list[float]:
     history = torch_training.fit(
         network, data, epochs=EPOCHS, learning_rate=LEARNING_RATE, momentum=MOMENTUM, seed=SEED, device="cpu"
     )
-    return [e.train_loss for e in history.epochs], [e.train_accuracy for e in history.epochs]
+    return [e.train_loss for e in history.epochs]
+
+
+def test_an_epoch_takes_the_steps_of_gradient_descent_with_momentum(data: ImageSet) -> None:
+    """By hand, in double precision: velocity, then weight, batch by batch."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(dim=1))
+    weight, bias = (p.detach().double().requires_grad_() for p in network.parameters())
+    batches = [torch.arange(0, 300), torch.arange(300, 400)]
+    images = ((torch.from_numpy(data.train_images).double() / 255 - PIXEL_MEAN) / PIXEL_STD).flatten(1)
+    labels = torch.from_numpy(data.train_labels).long()
+    losses, right, velocity = [], 0, [torch.zeros_like(weight), torch.zeros_like(bias)]
+    for batch in batches:
+        logits = images[batch] @ weight.T + bias
+        loss = (logits.logsumexp(1) - logits[torch.arange(len(batch)), labels[batch]]).mean()
+        velocity = [MOMENTUM * v + g for v, g in zip(velocity, torch.autograd.grad(loss, [weight, bias]), strict=True)]
+        weight, bias = (
+            (p - LEARNING_RATE * v).detach().requires_grad_() for p, v in zip([weight, bias], velocity, strict=True)
+        )
+        losses.append(loss.item())
+        right += int((logits.argmax(1) == labels[batch]).sum())
+
+    network.eval()  # an epoch puts it into training mode by itself
+    optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+    bytes_of_images = torch.from_numpy(data.train_images)
+    found, correct = torch_training.train_epoch(network, optimizer, bytes_of_images, labels, batches)
+    assert network.training
+    assert int(correct) == right
+    np.testing.assert_allclose(found.numpy(), losses, rtol=1e-5)
+    for ours, exact in zip(network.parameters(), (weight, bias), strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), exact.detach().numpy(), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["lenet-dropout", "deep-bn", "keras-twin"])
-def test_fit_does_what_the_plain_loop_does(data: ImageSet, name: str) -> None:
-    """In the same memory layout, with dropout: the same random numbers in the same order.
-
-    Large dropout masks are drawn as `fit` draws them; `test_torch_dropout.py` holds them against PyTorch's.
-    """
-    plain, fast = network_for(name, dropout=True), network_for(name, dropout=True)
-    with fast_dropout(plain):
-        losses, accuracies = plain_loop(plain.to(memory_format=torch.channels_last), data)
-    fast_losses, fast_accuracies = fast_loop(fast, data)
-    np.testing.assert_allclose(fast_losses, losses, rtol=1e-6)
-    assert fast_accuracies == accuracies
-    for ours, theirs in zip(weights(fast), weights(plain), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+def test_fit_gives_the_weights_of_the_epochs_that_a_notebook_shows(data: ImageSet, name: str) -> None:
+    """In the same memory layout, with dropout: bitwise. Large dropout masks are drawn as `fit` draws them."""
+    plain, fitted = network_for(name, dropout=True), network_for(name, dropout=True)
+    with fast_dropout():
+        losses = plain_training(plain.to(memory_format=torch.channels_last), data)
+    np.testing.assert_allclose(fit(fitted, data), losses, rtol=1e-6)
+    assert torch_training.weights_sha256(fitted) == torch_training.weights_sha256(plain)
 
 
 # On the CPU, batch normalisation in the channels-last layout adds up its means and variances one value after the other
-# in single precision: for the twin's 86,528 values a channel, that leaves three correct digits.
+# in single precision: for the twin's 86,528 values per channel, that leaves three correct digits.
 @pytest.mark.parametrize(("name", "tolerance"), [("lenet-dropout", 2e-5), ("deep-bn", 2e-4), ("keras-twin", 2e-2)])
 def test_the_memory_layout_changes_the_losses_by_rounding_only(data: ImageSet, name: str, tolerance: float) -> None:
-    losses, _ = plain_loop(network_for(name, dropout=False), data)
-    fast_losses, _ = fast_loop(network_for(name, dropout=False), data)
-    np.testing.assert_allclose(fast_losses, losses, rtol=tolerance)
+    losses = plain_training(network_for(name, dropout=False), data)
+    np.testing.assert_allclose(fit(network_for(name, dropout=False), data), losses, rtol=tolerance)

@@ -34,7 +34,7 @@ STARTED = {"ipykernel", "jupyterlab"}
 
 # Each layer may import from the ones before it and from itself. A module that is not named belongs to the analysis.
 LAYERS = [
-    {"__init__", "batches", "errors", "files", "import_order", "memory", "paths", "progress", "quiet_tensorflow"},
+    {"__init__", "errors", "files", "import_order", "memory", "paths", "progress", "quiet_tensorflow"},
     {"archives", "data", "exercises", "history", "idx", "parameters", "profiles", "runs", "state"},
     {"keras_batchnorm", "keras_networks", "torch_dropout", "torch_networks"},
     {"keras_training", "torch_training", "training"},

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import labkit.lab
 from labkit.errors import LabError
+from labkit.lab import Lab
 from labkit.parameters import PARAMETERS, check_parameters, notebook_parameters
 from labkit.report import series
 
@@ -185,3 +188,48 @@ def test_any_source_is_read_or_refused_in_one_line(tmp_path_factory: pytest.Temp
         assert len(str(problem).splitlines()) == 1
     else:
         assert set(defaults) <= set(PARAMETERS)
+
+
+CELLS = (
+    "from labkit.lab import Lab",
+    'seed: int = 1  # of the weights\nprofile: str = "quick"',
+    "# Parameters\nseed = 7\n",
+    "seeds = [seed, 1]\nepochs = seed",
+    "lab = Lab('01_tiny')",
+)
+
+
+def in_a_notebook(monkeypatch: pytest.MonkeyPatch, *cells: str, **names: Any) -> None:
+    """Pretend that these cells were executed, and left these names."""
+    shell = SimpleNamespace(user_ns={"In": ["", *cells], **names})
+    monkeypatch.setattr(labkit.lab, "get_ipython", lambda: shell)
+
+
+def test_a_lab_reads_the_parameters_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are now: papermill, or a student, may have changed them. Other names that look alike are none."""
+    in_a_notebook(monkeypatch, *CELLS, seed=7, profile="quick", seeds=[7, 1], epochs=7, digit="none")
+    assert Lab("01_tiny").parameters == {"seed": 7, "profile": "quick"}
+    in_a_notebook(monkeypatch, seed=7, profile="quick", lr=0.1)  # run by nbval, which keeps no history of the cells
+    assert Lab("01_tiny").parameters == {"seed": 7, "profile": "quick"}
+
+
+def test_a_lab_refuses_what_the_parameters_cell_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    for injected in ("epochs = 3", "epochs = float('nan')"):
+        in_a_notebook(monkeypatch, CELLS[1], f"# Parameters\n{injected}\n", seed=1, profile="quick", epochs=3)
+        with pytest.raises(LabError, match="unknown parameter 'epochs': valid are seed, profile"):
+            Lab("01_tiny")
+    in_a_notebook(monkeypatch, CELLS[1], seed="7", profile="quick")
+    with pytest.raises(LabError, match=r"parameter seed is '7' \(str\)"):
+        Lab("01_tiny")
+
+
+@pytest.mark.parametrize(("gpu", "lines"), [(False, 2), (True, 1)])
+def test_the_minutes_of_a_cpu_are_not_told_of_a_gpu(
+    gpu: bool, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(labkit.lab, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(labkit.lab, "device_name", lambda: "a device")
+    Lab("05_pytorch_equivalents").say_where()
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "device: a device"
+    assert len(printed) == lines

@@ -1,6 +1,11 @@
 """Profiles: what `auto` means, how much is run, how it is said."""
 
+import sys
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +13,7 @@ import labkit.profiles
 from labkit.data import ImageSet
 from labkit.errors import LabError
 from labkit.profiles import QUICK_EPOCHS_LONG, QUICK_EPOCHS_SHORT, QUICK_TRAIN_IMAGES, Plan, make_plan, resolve_profile
+from labkit.torch_training import pick_device
 
 
 @pytest.fixture
@@ -83,13 +89,33 @@ def test_epochs_asked_for_are_run_and_quick_is_never_more_than_full(
     assert plan.epochs == exact if exact else 1 <= plan.epochs <= epochs
 
 
-@pytest.mark.parametrize("epochs", [0, -1])
-def test_no_epochs_are_no_plan(epochs: int) -> None:
-    with pytest.raises(LabError, match=f"epochs is {epochs}: valid are whole numbers from 1 up"):
-        make_plan("quick", 5, epochs)
-
-
 def test_a_plan_cuts_the_training_images(small: ImageSet) -> None:
     cut = Plan("quick", 100, 1).images(small)
     assert len(cut.train_images) == len(cut.train_labels) == 100
     assert len(cut.test_images) == len(small.test_images)
+
+
+@pytest.fixture
+def gpu_without_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pretend that there is a GPU for which this PyTorch was not built, as on Kaggle's P100."""
+
+    def no_kernel(*_: Any, device: str) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
+
+    labkit.profiles.cuda_works.cache_clear()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla P100-PCIE-16GB")
+    monkeypatch.setattr(torch, "ones", no_kernel)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)  # else TensorFlow is asked
+    yield
+    labkit.profiles.cuda_works.cache_clear()
+
+
+def test_a_gpu_without_kernels_is_left_alone_and_named_once(
+    gpu_without_kernels: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert resolve_profile("auto") == "quick"
+    assert pick_device() == torch.device("cpu")
+    assert capsys.readouterr().out == (
+        "Tesla P100-PCIE-16GB: this PyTorch has no kernels for this GPU; computing on the CPU\n"
+    )

@@ -109,12 +109,12 @@ def _alive(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["-p", "sed", "3"], "unknown parameter 'sed': valid are seed, profile; did you mean 'seed'?"),
+        (["-p", "sed", "3"], "unknown parameter 'sed': valid are seed, profile, out; did you mean 'seed'?"),
         (["-r", "seed", "3"], "parameter seed is '3' (str): valid is a whole number"),
     ],
 )
 def test_plain_papermill_is_stopped(given: list[str], said: str, tmp_path: Path) -> None:
-    bench = "from labkit.lab import Lab\nlab = Lab('01_tiny', seed=seed, profile=profile)"
+    bench = "from labkit.lab import Lab\nlab = Lab('01_tiny')"
     write_notebook(tmp_path, "01_tiny", bench, "open('went on', 'w')")
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", "01_tiny.ipynb", "out.ipynb", *given]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from tiny_notebooks import write_notebook
 from training_child import CHILD, run_cli, small_data
 
-from labkit import keras_training, report, results, torch_training
+from labkit import keras_training, report, torch_training
 from labkit.errors import LabError
+from labkit.history import History, Score
+from labkit.results import Record
 from labkit.runs import Optimizer, runs
 from labkit.verify import compare
 
@@ -64,12 +67,6 @@ def test_same_weights_in_two_processes(framework: str, tmp_path: Path) -> None:
     assert len(json.loads(answers[0])["weights_sha256"]) == 64
 
 
-def test_threads_are_recorded() -> None:
-    counts = results.thread_counts()
-    assert counts == {"torch": torch_training.threads(), "tensorflow": keras_training.threads()}
-    assert all(count >= 1 for count in counts.values())
-
-
 def test_threads_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     assert keras_training.threads() == 3
@@ -80,16 +77,14 @@ def test_threads_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 # What a notebook of the series leaves behind, without a framework and in a second.
 BENCH = """
 import hashlib, os
-import numpy as np
-from labkit.history import Epoch, Evaluation, History
+from labkit.history import Epoch, History, Recipe, Score
 from labkit.lab import Lab
-from labkit.profiles import Plan
+from labkit.results import Record, save_record
 
-lab = Lab({name!r}, seed=seed, profile=profile)
-test = Evaluation(0.5, 9, 10, np.zeros((10, 10), np.float32))
-history = History([Epoch(1, 0.5, 0.9, 0.5, 0.9, 1.0)])
+lab = Lab({name!r})
+history = History([Epoch(1, 0.5, 0.9, 0.5, 0.9, 1.0)], recipe=Recipe(0.01, 0.0, 128, lab.parameters["seed"], 1, 10, ""))
 weights = hashlib.sha256({weights}).hexdigest()
-_ = lab.record({name!r}, Plan("quick", 10, 1), (1, 1), test, history, weights)
+save_record(Record({name!r}, "quick", history, 1, 1, Score(0.5, 9, 10), weights, "a CPU", 2, {{}}), lab.out)
 """
 
 
@@ -126,7 +121,7 @@ def test_verify(
     changed["device"] = "another computer"
     for part in ("notebooks", "runs"):
         del changed[part][1]
-    changed["runs"][0]["threads"] = {"torch": 64}
+    changed["runs"][0]["threads"] = 64
     path.write_text(json.dumps(changed), encoding="utf-8")
     try:
         assert run_cli("verify", str(out)) == 0
@@ -135,7 +130,7 @@ def test_verify(
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("differs: device was another computer, is ")
     assert lines[2].startswith("differs: numpy was 1.0, is ")
-    assert lines[3].startswith("differs: threads of torch was 64, is ")
+    assert lines[3] == "differs: threads of 01_steady were 64, are 2"
     assert lines[4:] == ["01_steady                    bitwise the same", "1 of 1 runs are bitwise the same"]
 
 
@@ -170,12 +165,10 @@ def test_verify_of_what_is_no_report(
 
 
 def test_comparison() -> None:
-    test = {"accuracy": 0.98, "loss": 0.06}
-    before = {"run": "a", "weights_sha256": "1", "test": test}
+    before = Record("a", "full", History(), 1, 1, Score(0.06, 9_800, 10_000), "1", "a CPU", 2, {})
     assert compare(before, None).finding == "no result this time"
     assert compare(before, before).same
-    other = {"run": "a", "weights_sha256": "2", "test": {"accuracy": 0.9812, "loss": 0.0588}}
-    found = compare(before, other)
+    found = compare(before, replace(before, weights_sha256="2", test=Score(0.0588, 9_812, 10_000)))
     assert not found.same
     assert found.finding == "other weights: test accuracy +0.12 percentage points, test loss -0.0012"
 

@@ -1,28 +1,34 @@
 """Records of runs: stored, gathered, compared with what was published."""
 
 import json
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
+from helpers import small_idx_files, write_idx_folder
 
-from labkit import results
+from labkit import profiles, results
+from labkit.data import ImageSet
 from labkit.errors import LabError
-from labkit.history import Evaluation, History
-from labkit.profiles import Plan
+from labkit.history import Evaluation, History, Recipe, Score
+from labkit.lab import Lab
+from labkit.paths import notebooks_dir, reference_dir
+from labkit.report import run_report
 from labkit.results import (
     Record,
     environment,
     format_table,
-    history_of,
     load_probabilities,
     load_records,
     make_record,
     results_table,
     save_record,
 )
-from labkit.runs import runs
+from labkit.runs import find_run, runs
+from labkit.single_run import train_run
 
 PROBABILITIES = np.random.default_rng(0).dirichlet(np.ones(10), 10_000).astype(np.float32)
 
@@ -34,7 +40,8 @@ def record(history: History) -> Record:
 
 
 def made_record(run_id: str, history: History, test: Evaluation) -> Record:
-    return make_record(run_id, Plan("quick", 6_000, 3), 1, (278_858, 277_834), test, history, "0" * 64, device="a CPU")
+    history.recipe = Recipe(0.01, 0.0, 128, 1, 3, 6_000, "1" * 64)
+    return Record(run_id, "quick", history, 278_858, 277_834, test.score, "0" * 64, "a CPU", 2, {"numpy": "2.4.6"})
 
 
 @pytest.fixture(autouse=True)
@@ -50,17 +57,54 @@ def test_a_record_holds_what_was_run_and_what_came_out(record: Record, history: 
         "profile": "quick",
         "seed": 1,
         "epochs": 3,
+        "planned_epochs": 3,
         "train_images": 6_000,
+        "learning_rate": 0.01,
+        "momentum": 0.0,
+        "batch_size": 128,
         "params": 278_858,
         "trainable_params": 277_834,
         "test": {"loss": 0.0849, "accuracy": 0.9735, "correct": 9735, "total": 10_000},
         "seconds": 7.5,
         "weights_sha256": "0" * 64,
         "device": "a CPU",
+        "threads": 2,
+        "dataset": "mnist",
     }
-    assert {key: record[key] for key in expected} == expected
-    assert history_of(record) == history
-    assert set(results.RECORD_KEYS) <= set(record)
+    content = record.to_dict()
+    assert {key: content[key] for key in expected} == expected
+    assert content["history"] == history.to_dict()["epochs"]
+    assert str(record) == "6,000 images, 3 epochs (quick)"
+
+
+def test_an_interrupted_run_says_so(record: Record) -> None:
+    cut = replace(record, history=record.history.first(2))
+    assert cut.interrupted
+    assert not record.interrupted
+    assert str(cut) == "6,000 images, 2 epochs (quick), interrupted: 3 were planned"
+
+
+@pytest.mark.parametrize("framework", ["torch", "keras"])
+def test_a_record_holds_the_settings_that_fit_had(framework: str, small: ImageSet) -> None:
+    networks = import_module(f"labkit.{framework}_networks")
+    training = import_module(f"labkit.{framework}_training")
+    network = networks.build("lenet-dropout" if framework == "torch" else "extra-conv", "relu", 5)
+    history = training.fit(network, small, epochs=1, learning_rate=0.02, momentum=0.75, batch_size=100, seed=5)
+    record, test = make_record("mine", network, history, small, "quick", notebook="01_tiny")
+    content = record.to_dict()
+    expected = {"learning_rate": 0.02, "momentum": 0.75, "batch_size": 100, "seed": 5, "epochs": 1, "train_images": 512}
+    expected |= {"threads": training.threads(), "weights_sha256": training.weights_sha256(network)}
+    assert {key: content[key] for key in expected} == expected
+    assert (record.params, record.trainable_params) == networks.count_params(network)
+    assert record.test.accuracy == test.accuracy == history.epochs[-1].test_accuracy
+    assert Record.from_dict(json.loads(json.dumps(content))) == record
+
+
+def test_the_committed_records_are_whole_and_tell_the_momentum_of_each_framework() -> None:
+    content = json.loads((reference_dir() / "results.json").read_text(encoding="utf-8"))["runs"]
+    assert [Record.from_dict(entry).to_dict() for entry in content] == content
+    momenta = {(entry["run"].partition("-")[0], entry["momentum"]) for entry in content}
+    assert momenta == {("keras", 0.0), ("torch", 0.5)}
 
 
 def test_a_record_comes_back_as_it_was_stored(record: Record, tmp_path: Path) -> None:
@@ -133,7 +177,7 @@ def test_the_table_as_texts(record: Record) -> None:
 
 
 def test_the_reference_run_fills_its_columns(record: Record, no_reference: Path) -> None:
-    reference: dict[str, Any] = {"runs": [record | {"test": record["test"] | {"accuracy": 0.5, "loss": 2.0}}]}
+    reference = {"runs": [replace(record, test=Score(2.0, 5_000, 10_000)).to_dict()]}
     no_reference.mkdir()
     (no_reference / "results.json").write_text(json.dumps(reference), encoding="utf-8")
     row = format_table(results_table({}, ["keras-baseline-5"])).loc["keras-baseline-5"]
@@ -144,3 +188,36 @@ def test_the_environment_names_what_a_result_depends_on() -> None:
     found = environment()
     assert {"python", "labkit", "torch", "tensorflow", "keras", "numpy"} <= set(found)
     assert all(text[0].isdigit() for text in found.values())
+
+
+def test_what_is_changed_in_the_fit_cell_of_a_notebook_stands_in_results_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "01_keras_baseline"
+    notebook = nbformat.read(notebooks_dir() / f"{name}.ipynb", as_version=4)
+    recorded = next(i for i, cell in enumerate(notebook.cells) if "lab.record(" in cell.source)
+    notebook.cells = notebook.cells[: recorded + 1]
+    (fitting,) = [cell for cell in notebook.cells if "history = fit(" in cell.source]
+    changed = fitting.source.replace("learning_rate=learning_rate", "learning_rate=0.03, momentum=0.25")
+    fitting.source = changed.replace("batch_size=batch_size", "batch_size=100")
+    nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    clothes = write_idx_folder(tmp_path / "clothes", small_idx_files(300, 100))
+    out = tmp_path / "report"
+    (outcome,) = run_report({name: tmp_path / f"{name}.ipynb"}, out, "quick", {"dataset": str(clothes), "epochs": 1})
+    assert outcome.problem == ""
+    (run,) = json.loads((out / "results.json").read_text(encoding="utf-8"))["runs"]
+    assert (run["learning_rate"], run["momentum"], run["batch_size"]) == (0.03, 0.25, 100)
+    assert (run["train_images"], run["epochs"], run["dataset"]) == (300, 1, "clothes")
+
+
+def test_a_notebook_takes_the_record_of_labkit_train_that_has_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiles, "QUICK_TRAIN_IMAGES", 500)
+    trained = train_run(find_run("torch-baseline-5"), profile="quick", epochs=1, out=tmp_path / "lab_output")
+    given = {"profile": "quick", "epochs": 1, "seed": 1, "learning_rate": 0.01, "batch_size": 128}
+    lab = Lab("05_pytorch_equivalents", **given)
+    assert lab.own_record("torch-baseline-5", lab.plan(5)) == trained
+    for other in ({"seed": 2}, {"learning_rate": 0.02}, {"batch_size": 64}, {"epochs": 2}):
+        lab = Lab("05_pytorch_equivalents", **given | other)
+        assert lab.own_record("torch-baseline-5", lab.plan(5)) is None

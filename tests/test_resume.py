@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from training_child import CHILD, build, run_cli, saved_epochs, summary, train, wait_for
+import torch
+from training_child import CHILD, build, run_cli, saved_epochs, small_data, summary, train, wait_for
 
-from labkit import profiles
+from labkit import profiles, torch_networks, torch_training
 from labkit.errors import LabError
+from labkit.history import Recipe
 
 FRAMEWORKS = ("torch", "keras")
 
@@ -109,3 +113,42 @@ def test_train_says_from_where_it_goes_on(
     state.write_bytes(state.read_bytes()[:-5])
     assert run_cli(*command, "3") == 2
     assert capsys.readouterr().err == f"labkit: {state}: not a training state, or cut short\n"
+
+
+@pytest.fixture
+def trainer() -> torch_training._Trainer:
+    """The deep network, in the memory layout of a CPU, before its first step."""
+    network = torch_networks.build("deep-bn", "relu", seed=1)
+    recipe = Recipe(0.01, 0.5, 32, 1, 2, 64, "")
+    return torch_training._Trainer(network, small_data(64, 10), recipe, torch.device("cpu"))
+
+
+def test_momentum_comes_back_in_the_layout_of_its_weights(trainer: torch_training._Trainer) -> None:
+    """In another one, each step of the optimizer would have to walk through memory in two orders."""
+    trainer.train_epoch([torch.arange(32), torch.arange(32, 64)])
+    trained = {p: trainer.optimizer.state[p]["momentum_buffer"].clone() for p in trainer.network.parameters()}
+    arrays = {name: array.copy() for name, array in trainer.state().items()}
+    trainer.optimizer.state.clear()
+    trainer.restore(arrays, 1)
+    layouts = set()
+    for parameter, before in trained.items():
+        after = trainer.optimizer.state[parameter]["momentum_buffer"]
+        assert torch.equal(after, before)
+        assert after.stride() == parameter.stride()
+        layouts.add(after.is_contiguous())
+    assert layouts == {True, False}  # the kernels of the convolutions are the ones that are not
+
+
+def test_a_state_from_a_gpu_starts_the_random_numbers_anew(trainer: torch_training._Trainer) -> None:
+    """A CPU does not draw the numbers of a GPU, and must not repeat those of epoch 1."""
+    torch.manual_seed(1)
+    arrays = {name: array.copy() for name, array in trainer.state().items()}
+
+    def drawn(state: dict[str, Any], epoch: int) -> list[float]:
+        trainer.restore(state, epoch)
+        return [float(number) for number in torch.rand(3)]
+
+    first_epoch = drawn(arrays, 1)
+    of_gpu = arrays | {"random.cuda": np.zeros(16, np.uint8)}
+    assert drawn(of_gpu, 1) == drawn(of_gpu, 1) != first_epoch
+    assert drawn(of_gpu, 2) != drawn(of_gpu, 1)

@@ -1,10 +1,8 @@
 """The helpers of the summary notebook: mistakes, deviations, claims, and any subset of the ten runs."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from labkit import summary
 from labkit.claims import CLAIMS
 from labkit.errors import LabError
-from labkit.history import Epoch, Evaluation, History
+from labkit.history import Epoch, History, Recipe, Score
 from labkit.mistakes import (
     caption,
     confident_mistakes,
@@ -23,8 +21,7 @@ from labkit.mistakes import (
     right_in_one_only,
     times_wrong,
 )
-from labkit.profiles import Plan
-from labkit.results import make_record, save_record
+from labkit.results import Record, load_records, save_record
 from labkit.runs import runs
 from labkit.summary import (
     Results,
@@ -52,9 +49,9 @@ def probabilities_with(wrong: int) -> NDArray[np.float32]:
 
 def save_run(out: Path, run_id: str, wrong: int, profile: str = "quick", with_probabilities: bool = True) -> None:
     probabilities = probabilities_with(wrong)
-    history = History([Epoch(number, 0.2, 0.9, 0.1, 0.95, 3.0) for number in (1, 2)])
-    test = Evaluation(0.1, 10_000 - wrong, 10_000, probabilities)
-    record = make_record(run_id, Plan(profile, 15_000, 2), 1, (21_840, 21_840), test, history, "0", device="a CPU")
+    recipe = Recipe(0.01, 0.5, 128, 1, 2, 15_000, "0")
+    history = History([Epoch(number, 0.2, 0.9, 0.1, 0.95, 3.0) for number in (1, 2)], recipe=recipe)
+    record = Record(run_id, profile, history, 21_840, 21_840, Score(0.1, 10_000 - wrong, 10_000), "0", "a CPU", 2, {})
     save_record(record, out, probabilities if with_probabilities else None)
 
 
@@ -145,9 +142,7 @@ def test_without_results_the_reference_run_is_taken_and_named(
     tmp_path: Path, no_shipped_reference: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_run(no_shipped_reference, "torch-baseline-5", 300, "full")
-    text = (no_shipped_reference / "results" / "torch-baseline-5.json").read_text(encoding="utf-8")
-    shipped: dict[str, dict[str, Any]] = {"torch-baseline-5": json.loads(text)}
-    monkeypatch.setattr(summary, "reference_records", lambda: shipped)
+    monkeypatch.setattr(summary, "reference_records", lambda: load_records(no_shipped_reference))
     results = collect(tmp_path / "empty", LABELS)
     assert results.is_reference
     assert results.label == "reference"

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from training_child import CHILD, run_cli, saved_epochs, summary, train, training_module, wait_for
+from training_child import CHILD, in_epoch, run_cli, saved_epochs, summary, train, training_module, wait_for
 
-from labkit import cli, profiles, results
+from labkit import cli, profiles, results, torch_training, training
 from labkit.errors import LabError
 from labkit.history import Evaluation
 from labkit.quiet_tensorflow import tf
@@ -67,10 +68,10 @@ def out_of_memory_errors() -> list[tuple[str, Exception]]:
 
 @pytest.mark.parametrize(("framework", "error"), out_of_memory_errors())
 def test_out_of_memory(framework: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
+    def fail() -> None:
         raise error
 
-    monkeypatch.setattr(training_module(framework), "require_finite", fail)
+    monkeypatch.setattr(training, "watched", in_epoch(1, fail))
     with pytest.raises(LabError) as caught:
         train(framework, None, images=320)
     batch_size = 16 if framework == "torch" else 4
@@ -79,23 +80,44 @@ def test_out_of_memory(framework: str, error: Exception, monkeypatch: pytest.Mon
     )
 
 
+def test_out_of_memory_before_the_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training images themselves may not fit."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 47 MiB")
+
+    monkeypatch.setattr(torch, "as_tensor", fail)
+    with pytest.raises(LabError, match="out of memory with batch_size 16"):
+        train("torch", None, images=320)
+
+
+def test_a_network_that_fails_in_a_test_goes_back_to_its_mode() -> None:
+    class Failing(torch.nn.Linear):
+        def forward(self, _: torch.Tensor) -> torch.Tensor:
+            raise ValueError
+
+    network = Failing(1, 1).train()
+    with pytest.raises(ValueError):
+        torch_training.evaluate(network, np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+    assert network.training
+
+
 def test_another_runtime_error_is_not_called_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
+    def fail() -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(training_module("torch"), "require_finite", fail)
+    monkeypatch.setattr(training, "watched", in_epoch(1, fail))
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         train("torch", None, images=320)
 
 
-def interrupt_in_epoch(framework: str, epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupt_in_epoch(epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Ctrl-C come in the middle of an epoch."""
 
-    def interrupt(_: Any, current: int, __: int) -> None:
-        if current == epoch:
-            raise KeyboardInterrupt
+    def interrupt() -> None:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(training_module(framework), "require_finite", interrupt)
+    monkeypatch.setattr(training, "watched", in_epoch(epoch, interrupt))
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -103,7 +125,7 @@ def test_interrupt_goes_back_to_the_end_of_an_epoch(
     framework: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patched:
-        interrupt_in_epoch(framework, 3, patched)
+        interrupt_in_epoch(3, patched)
         interrupted = summary(framework, *train(framework, None))
     assert "interrupted: 2 of 4 epochs are finished and kept\n" in capsys.readouterr().out
     assert interrupted == summary(framework, *train(framework, None, epochs=2))
@@ -111,7 +133,7 @@ def test_interrupt_goes_back_to_the_end_of_an_epoch(
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_interrupt_in_the_first_epoch_keeps_nothing(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt_in_epoch(framework, 1, monkeypatch)
+    interrupt_in_epoch(1, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train(framework, None)
 
@@ -120,10 +142,10 @@ def test_interrupt_in_the_first_epoch_keeps_nothing(framework: str, monkeypatch:
 TRAIN = """
 import sys
 from pathlib import Path
-from labkit import cli, profiles, torch_training
+from labkit import cli, profiles
 from training_child import pause_in_epoch
 profiles.QUICK_TRAIN_IMAGES = 2000
-pause_in_epoch(torch_training, 3, Path(sys.argv[1]))
+pause_in_epoch(3, Path(sys.argv[1]))
 cli.main(sys.argv[2:])
 """
 
@@ -149,14 +171,14 @@ def test_ctrl_c_saves_what_was_trained(
         f"saved {model}",
         "2 of 5 epochs are in it: `labkit train torch-baseline-5 --resume` goes on",
     ]
-    record = json.loads((tmp_path / "results" / "torch-baseline-5.json").read_text(encoding="utf-8"))
-    assert (record["epochs"], record["planned_epochs"], len(record["history"])) == (2, 5, 2)
-    (row,) = results.results_table({record["run"]: record}, [record["run"]])["this run was"]
+    record = results.load_records(tmp_path)["torch-baseline-5"]
+    assert (len(record.history), record.recipe.epochs) == (2, 5)
+    (row,) = results.results_table({record.run: record}, [record.run])["this run was"]
     assert row == "2,000 images, 2 epochs (quick), interrupted: 5 were planned"
 
     assert run_cli("test", str(model), "--json") == 0
     tested = json.loads(capsys.readouterr().out)
-    assert tested["correct"] == record["test"]["correct"]
+    assert tested["correct"] == record.test.correct
     monkeypatch.setattr(profiles, "QUICK_TRAIN_IMAGES", 2000)
     assert run_cli(*train_command[:-3], "3", *train_command[-2:], "--resume") == 0
     assert "going on after epoch 2\n" in capsys.readouterr().out
@@ -166,7 +188,7 @@ def test_ctrl_c_before_anything_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(profiles, "QUICK_TRAIN_IMAGES", 500)
-    interrupt_in_epoch("torch", 1, monkeypatch)
+    interrupt_in_epoch(1, monkeypatch)
     with pytest.raises(SystemExit) as caught:
         cli.main(["train", "torch-baseline-5", "--profile", "quick", "--out", str(tmp_path)])
     assert caught.value.code == 130

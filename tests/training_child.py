@@ -9,18 +9,20 @@ import argparse
 import json
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labkit import cli
+from labkit import cli, training
 from labkit.data import ImageSet, load_mnist
 
 CHILD = Path(__file__)
 EPOCHS = 4
-# Either has more than a hundred batches an epoch: the loops look at the losses once in a hundred.
+# Either has more than a hundred batches per epoch: one loss in a hundred is logged.
 SETTINGS: dict[str, dict[str, Any]] = {
     "torch": {"images": 2000, "batch_size": 16, "learning_rate": 0.01, "momentum": 0.5},
     "keras": {"images": 480, "batch_size": 4, "learning_rate": 0.01, "momentum": 0.0},
@@ -60,11 +62,11 @@ def train(framework: str, states: Path | None, resume: bool = False, epochs: int
 
 def summary(framework: str, network: Any, history: Any) -> dict[str, Any]:
     """Return what two runs are compared by: the hash of the weights, and the history without its seconds."""
-    training = training_module(framework)
     content = history.to_dict()
+    del content["recipe"]["epochs"]
     for epoch in content["epochs"]:
         del epoch["seconds"]
-    return {"weights_sha256": training.weights_sha256(network), "history": content}
+    return {"weights_sha256": training_module(framework).weights_sha256(network), "history": content}
 
 
 def training_module(framework: str) -> Any:
@@ -78,17 +80,28 @@ def training_module(framework: str) -> Any:
     return keras_training
 
 
-def pause_in_epoch(training: Any, epoch: int, marker: Path) -> None:
-    """Make the training loop write `marker` after a hundred batches of an epoch, and wait."""
-    check = training.require_finite
+def in_epoch(epoch: int, action: Callable[[], None]) -> Callable[..., Iterator[Any]]:
+    """Return a `labkit.training.watched` that does something in the middle of an epoch of the next training."""
+    watched, epochs = training.watched, count(1)
 
-    def check_and_wait(losses: Any, current: int, first: int) -> None:
-        check(losses, current, first)
-        if current == epoch:
-            marker.touch()
-            time.sleep(120)
+    def watch(batches: Sequence[Any], bar: Any) -> Iterator[Any]:
+        current = next(epochs)
+        for number, batch in enumerate(watched(batches, bar)):
+            if current == epoch and number == 10:
+                action()
+            yield batch
 
-    training.require_finite = check_and_wait
+    return watch
+
+
+def pause_in_epoch(epoch: int, marker: Path) -> None:
+    """Make the training loop write `marker` in the middle of an epoch, and wait."""
+
+    def wait() -> None:
+        marker.touch()
+        time.sleep(120)
+
+    training.watched = in_epoch(epoch, wait)
 
 
 def wait_for(marker: Path, process: subprocess.Popen[str], seconds: float = 300) -> None:
@@ -122,7 +135,7 @@ def main() -> None:
     parser.add_argument("--pause", type=Path)
     given = parser.parse_args()
     if given.pause is not None:
-        pause_in_epoch(training_module(given.framework), 3, given.pause)
+        pause_in_epoch(3, given.pause)
     network, history = train(given.framework, given.states, given.resume)
     print(json.dumps(summary(given.framework, network, history)))
 
