@@ -81,7 +81,7 @@ def train_run(
         network = torch_networks.build(run.network, run.activation, used_seed)
         _say_when_nothing_to_resume(settings, data, torch_training.describe(network))
         history = torch_training.fit(network, data, **settings)
-        torch_models.save_model(network, path, run.network, run.activation)
+        torch_models.save_model(network, path)
         test = torch_training.evaluate(network, data.test_images, data.test_labels)
         weights, params = torch_training.weights_sha256(network), torch_networks.count_params(network)
     more = {"device": device_name(), "threads": thread_counts()}

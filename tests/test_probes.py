@@ -10,7 +10,7 @@ from helpers import STROKE_TO_PICTURE_S
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.draw import DrawWidget, draw, grey_maps
 from labkit.errors import LabError
-from labkit.model_probe import load_probe
+from labkit.models import load_probe
 from labkit.probes import Bytes, Floats, Probe
 
 

@@ -13,7 +13,7 @@ from labkit.data import load_mnist
 from labkit.digits import mnist_image
 from labkit.draw import grey_maps
 from labkit.files import write_text
-from labkit.model_probe import load_probe
+from labkit.models import load_probe
 from labkit.pages import write_page
 from labkit.paths import notebooks_dir
 from labkit.probes import Probe
