@@ -95,7 +95,7 @@ def load_model(path: str | Path, into: nn.Module | None = None) -> TorchModel:
         if label and hash_arrays(tensor.numpy() for tensor in weights.values()) != label.weights_sha256:
             raise LabError(f"{path}: damaged: the SHA-256 of its weights does not match")
         network.load_state_dict(weights)
-    except (RuntimeError, TypeError) as problem:  # tensors of a strange kind: sparse, of 4 bits, ...
+    except (RuntimeError, TypeError) as problem:  # tensors of a kind that NumPy does not have
         raise LabError(f"{path}: damaged: its weights cannot be read ({type(problem).__name__})") from None
     return TorchModel(network, label.mean, label.std) if label else TorchModel(network, PIXEL_MEAN, PIXEL_STD)
 

@@ -210,7 +210,7 @@ def torch_model(tmp_path_factory: pytest.TempPathFactory, mnist: ImageSet) -> Pa
     network = build("lenet-dropout", "relu", 1)
     fit(network, mnist.first(4000), epochs=2, learning_rate=0.05, momentum=0.9, batch_size=64)
     path = tmp_path_factory.mktemp("models") / "digits.pth"
-    save_model(network, path, "lenet-dropout", "relu")
+    save_model(network, path)
     return path
 
 

@@ -20,7 +20,7 @@ def torch_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from labkit.torch_networks import build
 
     path = tmp_path_factory.mktemp("probes") / "deep.pth"
-    save_model(build("deep-bn", "leaky_relu", 1), path, "deep-bn", "leaky_relu")
+    save_model(build("deep-bn", "leaky_relu", 1), path)
     return path
 
 
