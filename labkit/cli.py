@@ -180,7 +180,7 @@ def predict(
 
     model_kind(model_path)  # wrong paths are told before a framework is imported
     digits = [read_digit(path) for path in images]
-    from labkit.model_probe import load_probe
+    from labkit.models import load_probe
 
     probe = load_probe(model_path)
     answers = [probe(digit)[0] for digit in digits]

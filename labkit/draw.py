@@ -11,7 +11,7 @@ import traitlets
 from numpy.typing import NDArray
 
 from labkit.errors import LabError, unknown
-from labkit.model_probe import load_probe
+from labkit.models import load_probe
 from labkit.paths import PACKAGE
 from labkit.probes import Floats, Probe
 

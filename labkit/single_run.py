@@ -71,7 +71,7 @@ def train_run(
     else:
         from labkit import torch_models
 
-        torch_models.save_model(network, path, run.network, run.activation)
+        torch_models.save_model(network, path)
     record, test = make_record(run.id, network, history, data, plan.profile)
     save_record(record, out, test.probabilities)
     print(test)

@@ -210,12 +210,12 @@ def torch_model(tmp_path_factory: pytest.TempPathFactory, mnist: ImageSet) -> Pa
     network = build("lenet-dropout", "relu", 1)
     fit(network, mnist.first(4000), epochs=2, learning_rate=0.05, momentum=0.9, batch_size=64)
     path = tmp_path_factory.mktemp("models") / "digits.pth"
-    save_model(network, path, "lenet-dropout", "relu")
+    save_model(network, path)
     return path
 
 
 def test_digits_in_photos_are_classified_as_the_images_are(torch_model: Path, mnist: ImageSet) -> None:
-    from labkit.model_probe import load_probe
+    from labkit.models import load_probe
 
     probe = load_probe(torch_model)
     images = mnist.test_images[:60]

@@ -2,11 +2,14 @@
 
 import ast
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
+from labkit.archives import read_label
+from labkit.keras_models import save_model
 from labkit.keras_networks import build
 from labkit.keras_training import describe, set_seed, weights_sha256
 from labkit.paths import notebooks_dir
@@ -38,10 +41,14 @@ def build_network_of(notebook: str) -> Callable[..., Any]:
 
 @pytest.mark.parametrize(("notebook", "arguments", "network", "activation"), SHOWN)
 def test_the_network_in_the_notebook_is_that_of_labkit(
-    notebook: str, arguments: tuple[str, ...], network: str, activation: str
+    notebook: str, arguments: tuple[str, ...], network: str, activation: str, tmp_path: Path
 ) -> None:
     set_seed(1)
     shown = build_network_of(notebook)(*arguments)
     ours = build(network, activation, seed=1)
     assert describe(shown) == describe(ours)
     assert weights_sha256(shown) == weights_sha256(ours)
+    save_model(shown, tmp_path / "model.keras")
+    label = read_label(tmp_path / "model.keras", "keras")
+    assert label is not None
+    assert (label.network, label.activation) == (network, activation)

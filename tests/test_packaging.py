@@ -38,7 +38,7 @@ LAYERS = [
     {"archives", "data", "exercises", "history", "idx", "parameters", "profiles", "runs", "state"},
     {"keras_batchnorm", "keras_networks", "torch_dropout", "torch_networks"},
     {"keras_training", "torch_training", "training"},
-    {"keras_models", "models", "torch_models"},
+    {"keras_models", "torch_models"},
     set(),  # the analysis: plotting, results, lab, report, ...
     {"cli", "colab", "publish"},
 ]

@@ -10,7 +10,7 @@ from helpers import STROKE_TO_PICTURE_S
 from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.draw import DrawWidget, draw, grey_maps
 from labkit.errors import LabError
-from labkit.model_probe import load_probe
+from labkit.models import load_probe
 from labkit.probes import Bytes, Floats, Probe
 
 
@@ -20,7 +20,7 @@ def torch_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from labkit.torch_networks import build
 
     path = tmp_path_factory.mktemp("probes") / "deep.pth"
-    save_model(build("deep-bn", "leaky_relu", 1), path, "deep-bn", "leaky_relu")
+    save_model(build("deep-bn", "leaky_relu", 1), path)
     return path
 
 

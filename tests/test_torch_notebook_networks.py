@@ -1,6 +1,7 @@
 """The PyTorch networks that notebooks 05 and 06 show are those of labkit."""
 
 import ast
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -9,7 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from labkit.archives import read_label
 from labkit.paths import notebooks_dir
+from labkit.torch_models import save_model
 from labkit.torch_networks import ACTIVATIONS, build
 
 SHOWN = (
@@ -47,3 +50,14 @@ def test_the_network_in_the_notebook_is_that_of_labkit(notebook: str, name: str,
     output = shown(images)  # in training mode, where dropout shows as well
     torch.manual_seed(2)
     assert torch.equal(output, ours(images))
+
+
+@pytest.mark.parametrize(("notebook", "name", "network", "activation"), SHOWN)
+def test_the_network_in_the_notebook_is_saved_under_its_name(
+    notebook: str, name: str, network: str, activation: str, tmp_path: Path
+) -> None:
+    shown = class_from_notebook(notebook, name)(ACTIVATIONS[activation])
+    save_model(shown, tmp_path / "model.pth")
+    label = read_label(tmp_path / "model.pth", "torch")
+    assert label is not None
+    assert (label.network, label.activation) == (network, activation)

@@ -13,7 +13,7 @@ from labkit.data import load_mnist
 from labkit.digits import mnist_image
 from labkit.draw import grey_maps
 from labkit.files import write_text
-from labkit.model_probe import load_probe
+from labkit.models import load_probe
 from labkit.pages import write_page
 from labkit.paths import notebooks_dir
 from labkit.probes import Probe
@@ -31,8 +31,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
 
     out = tmp_path_factory.mktemp("site")
     network = build("deep-bn", "leaky_relu", 1)
-    save_model(network, out / "deep.pth", "deep-bn", "leaky_relu")
-    export_onnx(TorchModel(network, "deep-bn", "leaky_relu", 0.1307, 0.3081), out / "deep.onnx")
+    save_model(network, out / "deep.pth")
+    export_onnx(TorchModel(network, 0.1307, 0.3081), out / "deep.onnx")
     names = [path.stem for path in sorted(notebooks_dir().glob("[0-9][0-9]_*.ipynb"))][:2]
     for name in names:
         nbformat.write(_notebook(name), out / f"{name}.ipynb")
