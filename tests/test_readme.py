@@ -1,14 +1,16 @@
 """The numbers in the README are those of the reference run."""
 
 import json
+from pathlib import Path
 
 from labkit.bench import NETWORKS, best_loops
-from labkit.paths import project_dir, reference_dir
+from labkit.paths import reference_dir
 from labkit.publish import with_tables
 from labkit.report import series
 from labkit.runs import runs
 
-README = (project_dir() / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_tables_are_those_of_the_reference_run() -> None:
@@ -35,7 +37,7 @@ def test_every_notebook_is_listed_and_every_link_leads_somewhere() -> None:
         assert f"notebooks/{name}.ipynb" in README
     for target in [part.split(")", 1)[0] for part in README.split("](")[1:]]:
         if not target.startswith("http"):
-            assert (project_dir() / target).exists(), target
+            assert (ROOT / target).exists(), target
 
 
 def test_the_speed_table_names_the_machine_and_shows_the_ratios() -> None:
