@@ -126,9 +126,11 @@ def test_the_newest_python_without_wheels_is_left_for_the_next() -> None:
     assert result.lines == ["not on Python 3.13.0: Because h5py>=3.10 has no usable wheels and labkit depends on it"]
 
 
-def test_no_python_wide_enough_is_an_error_with_uvs_words() -> None:
-    with pytest.raises(StepError, match="no usable wheels"):
-        runner.choose_python(FakeBuilder("uv", "newest", {}), [NEW], Result("newest"))
+def test_where_no_versions_fit_the_platform_fails_with_uvs_words(capsys: pytest.CaptureFixture[str]) -> None:
+    result = Result("newest")
+    assert runner.choose_python(FakeBuilder("uv", "newest", {}), [NEW], result) is None
+    assert result.failures == ["no versions fit on Python 3.13.0"]
+    assert "no usable wheels" in capsys.readouterr().out
 
 
 def test_a_platform_without_its_python_is_skipped_with_the_reason() -> None:

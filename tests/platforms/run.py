@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,9 @@ FEW = (
 
 # PyPI's PyTorch is built for another CUDA than Colab's, and brings other libraries under these names.
 CUDA_BUILD = ("nvidia-", "cuda-")
+
+# What a student's Jupyter or Colab runs notebooks with: labkit itself does not ask for it.
+KERNEL = ["ipykernel>=6.17"]
 
 TOLD = ("torch", "torchvision", "tensorflow", "keras", "numpy", "pandas", "scipy", "matplotlib", "ipython", "traitlets")
 CELL_TIMEOUT_S = 900
@@ -240,9 +243,9 @@ def read_list(path: Path) -> Versions:
     return {name: version for name, version in listed.items() if not name.startswith(CUDA_BUILD)}
 
 
-def requirements(versions: Mapping[str, str]) -> str:
-    """Return the text of a requirements file that holds these versions."""
-    return "".join(f"{name}=={version}\n" for name, version in versions.items())
+def exactly(versions: Mapping[str, str]) -> list[str]:
+    """Return versions as requirements."""
+    return [f"{name}=={version}" for name, version in versions.items()]
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -286,11 +289,11 @@ class Builder:
         """The environment's own Python."""
         return self.folder / "venv" / "bin" / "python"
 
-    def write(self, name: str, versions: Mapping[str, str]) -> Path:
-        """Write versions to a requirements file of the folder."""
+    def write(self, name: str, requirements: Iterable[str]) -> Path:
+        """Write a requirements file into the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / name
-        path.write_text(requirements(versions), encoding="utf-8")
+        path.write_text("\n".join(requirements), encoding="utf-8")
         return path
 
     def resolve(self, python: Path, *options: str | Path) -> Versions:
@@ -318,19 +321,24 @@ class Builder:
 
 
 def choose_python(builder: Builder, pythons: Sequence[Python], result: Result) -> tuple[Python, Versions] | None:
-    """Return the Python for a platform and the versions that it gets; None, after a line, where there is no Python.
+    """Return the Python for a platform and the versions that it gets.
 
-    Colab's versions are set over what packages ask for: so they are on Colab, and what labkit asks for must fit them.
+    None, after a line, where the machine has no such Python, or where no versions fit: on Colab, labkit's own lower
+    bounds could ask for more than Colab has.
     """
-    options: list[str | Path] = ["--override", builder.write("listed.txt", builder.listed)] if builder.listed else []
-    for python in (fitting := candidates(builder.platform, pythons)):
+    fitting = candidates(builder.platform, pythons)
+    constraints = builder.write("listed.txt", exactly(builder.listed))
+    for python in fitting:
         try:
-            return python, builder.resolve(python.path, *options)
+            return python, builder.resolve(
+                python.path, "--constraint", constraints, builder.write("kernel.txt", KERNEL)
+            )
         except StepError as problem:
             if missing := missing_release(str(problem), builder.listed):
                 raise LabError(f"{COLAB.name}: {missing} does not exist: store the list anew with refresh.py") from None
             if python is fitting[-1]:
-                raise
+                result.fail(f"no versions fit on Python {python}", str(problem))
+                return None
             result.say(f"not on Python {python}: {str(problem).partition('cause: ')[2].partition(',')[0]}")
     wanted = COLAB_PYTHON if builder.platform == "colab" else LOWEST_PYTHON
     result.say(f"skipped: this machine has no Python {'.'.join(map(str, wanted))}")
@@ -349,7 +357,7 @@ def install_labkit(builder: Builder, python: Python, pins: Versions, result: Res
     pins = {n: v for n, v in pins.items() if not builder.listed or n in builder.listed or n.startswith(CUDA_BUILD)}
     started = time.monotonic()
     call(builder.uv, "venv", "--quiet", "--python", python.path, builder.python.parents[1])
-    builder.install(builder.write("pins.txt", pins))
+    builder.install(builder.write("pins.txt", exactly(pins)))
     pip = f"pip=={builder.listed['pip']}" if "pip" in builder.listed else "pip"
     call(builder.uv, "pip", "install", "--quiet", "--python", builder.python, pip)
     before = builder.installed()
@@ -414,9 +422,9 @@ def run_unit_tests(builder: Builder, known: Versions, outside: Path, result: Res
 
     The browser tests are left out: what they test is the pages, and the browser is the machine's.
     """
-    constraints = builder.write("known.txt", known)
+    constraints = builder.write("known.txt", exactly(known))
     extras = builder.resolve(builder.python, "--all-extras", "--constraint", constraints)
-    builder.install(builder.write("extras.txt", extras))
+    builder.install(builder.write("extras.txt", exactly(extras)))
     folder = outside / "unit-tests"
     folder.mkdir()
     pytest: list[str | Path] = [builder.python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
