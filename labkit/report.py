@@ -247,6 +247,7 @@ def _mark_failed(executed: Path, problem: str) -> None:
 def _kernel_environment(out: Path, profile: str) -> Iterator[None]:
     """Tell the kernels, which inherit the environment, where to write and how much to run."""
     ours = {OUT_VARIABLE: str(out.resolve()), ENVIRONMENT_VARIABLE: profile}
+    ours["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # older kernels on Python 3.13 warn about their debugger on stderr
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
     try:
