@@ -4,7 +4,7 @@ OUT ?= reports
 PROFILE ?= auto
 BIN := .venv/bin
 
-.PHONY: report test test-all lint lab clean
+.PHONY: report test test-all test-platforms lint lab clean
 
 report: .venv/installed
 	$(BIN)/labkit report --profile $(PROFILE) --out $(OUT)
@@ -14,6 +14,9 @@ test: .venv/installed lint
 
 test-all: .venv/installed lint
 	$(BIN)/python tests/run.py --slow
+
+test-platforms: .venv/installed
+	$(BIN)/python tests/platforms/run.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -32,4 +35,4 @@ lab: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv lab_output reports .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .platforms lab_output reports .mypy_cache .ruff_cache .pytest_cache .hypothesis

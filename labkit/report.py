@@ -241,6 +241,7 @@ def _mark_failed(executed: Path, problem: str) -> None:
 def _kernel_environment(out: Path, profile: str) -> Iterator[None]:
     """Tell the kernels, which inherit the environment, where to write, how much to run, and that nobody watches."""
     ours = {OUT_VARIABLE: str(out.resolve()), ENVIRONMENT_VARIABLE: profile, "LABKIT_QUIET": "1"}
+    ours["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # older kernels on Python 3.13 warn about their debugger on stderr
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
     try:

@@ -20,9 +20,8 @@ from helpers import run_command
 from labkit.colab import CELL_ID, cell_source, main, notebook_paths, stored_address, write_project
 from labkit.errors import LabError
 from labkit.pages import write_page
-from labkit.paths import project_dir
 
-ROOT = project_dir()
+ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = stored_address((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 GITHUB = "https://github.com/OWNER/REPO"
 NOTEBOOK = "00_introduction"

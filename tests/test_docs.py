@@ -22,12 +22,12 @@ from labkit.cli import app, join_pairs, split_pair
 from labkit.draw import DrawWidget
 from labkit.errors import LabError
 from labkit.parameters import PARAMETERS, check_parameters, notebook_parameters
-from labkit.paths import notebooks_dir, project_dir, reference_dir
+from labkit.paths import notebooks_dir, reference_dir
 from labkit.report import choose_notebooks, parse_parameters
 from labkit.results import load_records
 from labkit.runs import find_run
 
-ROOT = project_dir()
+ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "INSTRUCTORS.md", "CONTRIBUTING.md")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LABKIT: Any = get_command(app)

@@ -53,4 +53,4 @@ def test_shipped_models_are_those_of_the_reference_run() -> None:
         assert label is not None
         assert label.network in keras_networks.NETWORKS
         assert weights_sha256(load_model(path)) == label.weights_sha256
-        assert label.weights_sha256 in [record["weights_sha256"] for record in records.values()]
+        assert label.weights_sha256 in [record.weights_sha256 for record in records.values()]

@@ -15,9 +15,9 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 import labkit
-from labkit.paths import PACKAGE, project_dir
+from labkit.paths import PACKAGE
 
-ROOT = project_dir()
+ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BASE = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRAS = {extra: [Requirement(line) for line in lines] for extra, lines in PROJECT["optional-dependencies"].items()}

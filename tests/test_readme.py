@@ -8,12 +8,13 @@ import pytest
 
 from labkit import publish
 from labkit.bench import NETWORKS, best_loops
-from labkit.paths import project_dir, reference_dir
+from labkit.paths import reference_dir
 from labkit.publish import with_tables
 from labkit.report import series
 from labkit.runs import runs
 
-README = (project_dir() / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_tables_are_those_of_the_reference_run() -> None:
@@ -40,7 +41,7 @@ def test_every_notebook_is_listed_and_every_link_leads_somewhere() -> None:
         assert f"notebooks/{name}.ipynb" in README
     for target in [part.split(")", 1)[0] for part in README.split("](")[1:]]:
         if not target.startswith("http"):
-            assert (project_dir() / target).exists(), target
+            assert (ROOT / target).exists(), target
 
 
 def test_the_speed_table_names_the_machine_and_shows_the_ratios() -> None:
@@ -65,10 +66,10 @@ def test_a_computer_without_tensorflow_has_its_speed_table(tmp_path: Path, monke
 
 
 def test_the_screenshots_show_what_the_series_ships() -> None:
-    folder = project_dir() / "figures" / "screenshots"
+    folder = ROOT / "figures" / "screenshots"
     shown = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
     assert set(shown) == {path.name for path in folder.glob("*.png")}
     for picture, sources in shown.items():
         for source, noted in sources.items():
-            now = hashlib.sha256((project_dir() / source).read_bytes()).hexdigest()
+            now = hashlib.sha256((ROOT / source).read_bytes()).hexdigest()
             assert now == noted, f"{picture} is older than {source}: take it anew with tests/browser/screenshots.py"
