@@ -1,35 +1,42 @@
 """labkit: the thin helper package of the lab series on CNNs for handwritten digits.
 
-Importing it is cheap: TensorFlow and PyTorch are imported only by the modules that need them
-(`labkit.keras_training`, `labkit.torch_training`, ...), and what stands here is loaded on first use.
+A student's addresses are five: `labkit`, `labkit.keras`, `labkit.torch`, `labkit.plots`, `labkit.stats`. Importing
+this one is cheap: what stands here is loaded on first use, TensorFlow and PyTorch only with `labkit.keras` and
+`labkit.torch`.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from labkit.import_order import make_import_order_safe
+from labkit.base.import_order import make_import_order_safe
 
 if TYPE_CHECKING:
-    from labkit.data import ImageSet as ImageSet
-    from labkit.data import load_idx as load_idx
-    from labkit.data import load_mnist as load_mnist
-    from labkit.errors import LabError as LabError
-    from labkit.history import History as History
-    from labkit.profiles import make_plan as make_plan
-    from labkit.runs import find_run as find_run
-    from labkit.runs import runs as runs
+    from labkit.base.errors import LabError as LabError
+    from labkit.data.mnist import ImageSet as ImageSet
+    from labkit.data.mnist import load_idx as load_idx
+    from labkit.data.mnist import load_mnist as load_mnist
+    from labkit.lab.exercises import check as check
+    from labkit.lab.notebook import Lab as Lab
+    from labkit.runs.history import History as History
+    from labkit.runs.plans import make_plan as make_plan
+    from labkit.runs.registry import LEAKY_SLOPE as LEAKY_SLOPE
+    from labkit.runs.registry import find_run as find_run
+    from labkit.runs.registry import ten_runs as ten_runs
 
 __version__ = "1.0.0"
 
 _HOMES = {
-    "ImageSet": "labkit.data",
-    "load_idx": "labkit.data",
-    "load_mnist": "labkit.data",
-    "LabError": "labkit.errors",
-    "History": "labkit.history",
-    "make_plan": "labkit.profiles",
-    "find_run": "labkit.runs",
-    "runs": "labkit.runs",
+    "LEAKY_SLOPE": "labkit.runs.registry",
+    "History": "labkit.runs.history",
+    "ImageSet": "labkit.data.mnist",
+    "Lab": "labkit.lab.notebook",
+    "LabError": "labkit.base.errors",
+    "check": "labkit.lab.exercises",
+    "find_run": "labkit.runs.registry",
+    "load_idx": "labkit.data.mnist",
+    "load_mnist": "labkit.data.mnist",
+    "make_plan": "labkit.runs.plans",
+    "ten_runs": "labkit.runs.registry",
 }
 
 __all__ = list(_HOMES)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from labkit.errors import LabError, one_line
+from labkit.base.errors import LabError, one_line
 
 app = typer.Typer(
     name="labkit",
@@ -25,19 +25,19 @@ app = typer.Typer(
 
 
 def _run_ids() -> list[str]:
-    from labkit.runs import runs
+    from labkit.runs.registry import ten_runs
 
-    return list(runs())
+    return list(ten_runs())
 
 
 def _notebook_names() -> list[str]:
-    from labkit.paths import notebooks_dir
+    from labkit.base.paths import notebooks_dir
 
     return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
 
 
 def _profiles() -> list[str]:
-    from labkit.profiles import PROFILES
+    from labkit.runs.plans import PROFILES
 
     return list(PROFILES)
 
@@ -105,13 +105,13 @@ def _report_extra() -> Iterator[None]:
 @app.command("list")
 def list_runs(as_json: Json = False) -> None:
     """List the ten runs of the published report."""
-    from labkit.runs import runs
+    from labkit.runs.registry import ten_runs
 
     if as_json:
-        print(json.dumps([asdict(run) for run in runs().values()], indent=1))
+        print(json.dumps([asdict(run) for run in ten_runs().values()], indent=1))
         return
     print(f"{'run':22} {'framework':9} {'network':14} {'activation':10} {'epochs':>6} {'params':>8} {'published':>9}")
-    for run in runs().values():
+    for run in ten_runs().values():
         print(
             f"{run.id:22} {run.framework:9} {run.network:14} {run.activation:10} {run.epochs:6} {run.params:8,} "
             f"{100 * run.published.accuracy:8.2f}%"
@@ -135,10 +135,10 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one run of the report; save its model and its history."""
-    from labkit.runs import find_run
+    from labkit.runs.registry import find_run
 
     run = find_run(run_id)
-    from labkit.single_run import train_run
+    from labkit.runs.train_run import train_run
 
     with _hushed(quiet or as_json):
         record = train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
@@ -155,11 +155,11 @@ def test(
     as_json: Json = False,
 ) -> None:
     """Test a saved model on the 10,000 test images."""
-    from labkit.archives import model_kind
+    from labkit.runs.model_files import model_kind
 
     model_kind(model_path)  # a wrong path is told before a framework is imported
-    from labkit.data import load_mnist
-    from labkit.models import test_model
+    from labkit.data.mnist import load_mnist
+    from labkit.runs.any_model import test_model
 
     result = test_model(model_path, load_mnist())
     if as_json:
@@ -175,12 +175,12 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Tell which digit is on a drawing, photo or scan: dark on light or light on dark."""
-    from labkit.archives import model_kind
-    from labkit.digits import read_digit
+    from labkit.data.digits import read_digit
+    from labkit.runs.model_files import model_kind
 
     model_kind(model_path)  # wrong paths are told before a framework is imported
     digits = [read_digit(path) for path in images]
-    from labkit.models import load_probe
+    from labkit.runs.any_model import load_probe
 
     probe = load_probe(model_path)
     answers = [probe(digit)[0] for digit in digits]
@@ -201,11 +201,11 @@ def export(
     onnx_path: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx file to write.")],
 ) -> None:
     """Write a PyTorch model as ONNX, for the report's drawing page."""
-    from labkit.archives import model_kind
+    from labkit.runs.model_files import model_kind
 
     model_kind(model_path)
-    from labkit.torch_models import load_model
-    from labkit.torch_onnx import export_onnx
+    from labkit.torch.onnx_export import export_onnx
+    from labkit.torch.saving import load_model
 
     names = export_onnx(load_model(model_path), onnx_path)
     print(f"saved {onnx_path}: {', '.join(names)}")
@@ -231,11 +231,12 @@ def report(
     quiet: Quiet = False,
 ) -> None:
     """Run the notebooks and write the report: pages, figures, a PDF of the summary, index.html and results.json."""
-    from labkit.data import MNIST
-    from labkit.profiles import resolve_profile
+    from labkit.data.mnist import MNIST
+    from labkit.runs.plans import resolve_profile
 
     with _report_extra():
-        from labkit.report import choose_notebooks, parse_parameters, run_report
+        from labkit.report.papermill_run import parse_parameters, run_report
+        from labkit.report.series import choose_notebooks
 
     chosen = choose_notebooks(notebooks or [])
     given = parse_parameters([split_pair(pair) for pair in parameter or []], chosen)
@@ -294,8 +295,8 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = Path("sweeps"),
 ) -> None:
     """Train runs with many seeds, as independent jobs; a second call does what is left."""
-    from labkit.parameters import parse_pairs
-    from labkit.sweep import parse_seeds, sweep_runs, training_jobs
+    from labkit.runs.parameters import parse_pairs
+    from labkit.sweep.jobs import parse_seeds, sweep_runs, training_jobs
 
     start = time.perf_counter()
     settings: dict[str, list[Any]] = {}
@@ -338,7 +339,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the training loops beside the plain ones: DataLoader, and Keras's own fit."""
-    from labkit.bench import bench_table, run_bench, write_bench
+    from labkit.bench.compare import bench_table, run_bench, write_bench
 
     result = run_bench([name.strip() for name in networks.split(",") if name.strip()], repeats, batches)
     print(json.dumps(result) if as_json else bench_table(result))
@@ -355,7 +356,7 @@ def verify(
 ) -> None:
     """Run a report again at its own parameters and compare it run by run; exit 1 where weights differ."""
     with _report_extra():
-        from labkit.verify import verify_report
+        from labkit.report.verify import verify_report
 
     comparisons = verify_report(report_dir, time_limit)
     for comparison in comparisons:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from labkit.data import ImageSet, load_mnist
-from labkit.history import BatchLoss, Epoch, History
+from labkit.data.mnist import ImageSet, load_mnist
+from labkit.runs.history import BatchLoss, Epoch, History
 
 # The same examples every time, and no example database: a test run leaves nothing behind and has no luck in it.
 settings.register_profile("labkit", derandomize=True, database=None, deadline=None, max_examples=60)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit.idx import MNIST_SHA256
+from labkit.data.idx import MNIST_SHA256
 
 STROKE_TO_PICTURE_S = 0.1
 

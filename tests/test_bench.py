@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-import labkit.bench
-from labkit.bench import LOOPS, NETWORKS, bench_table, run_bench, write_bench
+import labkit.bench.compare
+from labkit.base.errors import LabError
+from labkit.bench.compare import LOOPS, NETWORKS, bench_table, run_bench, write_bench
 from labkit.cli import main
-from labkit.errors import LabError
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_json_and_plot_are_written(measured: dict[str, Any], tmp_path: Path) -> 
 def test_the_command_prints_nothing_but_json(
     measured: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(labkit.bench, "run_bench", lambda *_: measured)
+    monkeypatch.setattr(labkit.bench.compare, "run_bench", lambda *_: measured)
     with pytest.raises(SystemExit):
         main(["bench", "--json"])
     printed, errors = capsys.readouterr()
@@ -74,7 +74,7 @@ def test_the_command_refuses_an_unknown_network(capsys: pytest.CaptureFixture[st
 
 def test_operations_of_a_batch_are_those_of_the_layers() -> None:
     """lenet-dropout, by hand: the first convolution needs no gradient of its input."""
-    torch_bench = pytest.importorskip("labkit.torch_bench")
+    torch_bench = pytest.importorskip("labkit.bench.torch_loops")
     convolution_1 = 2 * 24 * 24 * 10 * 25
     rest = 2 * (8 * 8 * 20 * 250 + 320 * 50 + 50 * 10)
     assert torch_bench.flops_of_batch("lenet-dropout") == 128 * (2 * convolution_1 + 3 * rest)

@@ -16,20 +16,18 @@ import pytest
 import torch
 from training_child import small_data
 
-from labkit import (
-    archives,
-    cli,
-    keras_models,
-    keras_networks,
-    keras_training,
-    torch_models,
-    torch_networks,
-    torch_training,
-)
-from labkit.archives import model_kind
-from labkit.errors import LabError
-from labkit.models import test_model as run_test_model
-from labkit.quiet_tensorflow import keras
+from labkit import cli
+from labkit.base.errors import LabError
+from labkit.keras import networks as keras_networks
+from labkit.keras import saving as keras_models
+from labkit.keras import weights as keras_weights
+from labkit.keras.quiet_tensorflow import keras
+from labkit.runs import model_files as archives
+from labkit.runs.any_model import test_model as run_test_model
+from labkit.runs.model_files import model_kind
+from labkit.torch import networks as torch_networks
+from labkit.torch import saving as torch_models
+from labkit.torch import weights as torch_weights
 
 KINDS = ("torch", "keras")
 DATA = small_data(10, 50)
@@ -49,7 +47,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture(autouse=True)
 def little_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `labkit test` load some images instead of 70,000 for every file."""
-    monkeypatch.setattr("labkit.data.load_mnist", lambda: DATA)
+    monkeypatch.setattr("labkit.data.mnist.load_mnist", lambda: DATA)
 
 
 def refused(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -109,8 +107,8 @@ def _content(kind: str, path: Path) -> object:
     """Return what a file is for its user: weights, and the normalisation of images."""
     if kind == "torch":
         model = torch_models.load_model(path)
-        return torch_training.weights_sha256(model.network), model.mean, model.std
-    return keras_training.weights_sha256(keras_models.load_model(path))
+        return torch_weights.weights_sha256(model.network), model.mean, model.std
+    return keras_weights.weights_sha256(keras_models.load_model(path))
 
 
 def test_of_the_other_framework(saved: dict[str, bytes], tmp_path: Path) -> None:
@@ -224,10 +222,10 @@ def test_torch_weights_missing_too_many_or_of_another_shape(
         path.write_bytes(with_torch_weights(saved["torch"], changed))
         assert refused(path, capsys) == said
         own = torch_networks.build("lenet-dropout", "leaky_relu", 1)
-        before = torch_training.weights_sha256(own)
+        before = torch_weights.weights_sha256(own)
         with pytest.raises(LabError, match=re.escape(said)):
             torch_models.load_model(path, into=own)
-        assert torch_training.weights_sha256(own) == before
+        assert torch_weights.weights_sha256(own) == before
 
 
 def test_keras_weights_missing_too_many_or_of_another_shape(
@@ -267,10 +265,10 @@ def test_keras_weights_missing_too_many_or_of_another_shape(
         path.write_bytes(changed(change))
         assert refused(path, capsys) == said
         own = keras_networks.build("extra-conv", "leaky_relu", 1)
-        before = keras_training.weights_sha256(own)
+        before = keras_weights.weights_sha256(own)
         with pytest.raises(LabError, match=re.escape(said)):
             keras_models.load_model(path, into=own)
-        assert keras_training.weights_sha256(own) == before
+        assert keras_weights.weights_sha256(own) == before
     path.write_bytes(with_part(saved["keras"], "model.weights.h5", lambda _: b"no HDF5 file"))
     assert refused(path, capsys) == "damaged: its weights cannot be read (OSError)"
 
@@ -285,7 +283,7 @@ def test_weights_that_do_not_say_of_which_network(tmp_path: Path, capsys: pytest
     assert refused(path, capsys) == said
     fresh = torch_networks.build("lenet-dropout", "relu", 2)
     assert torch_models.load_model(path, into=fresh).network is fresh
-    assert torch_training.weights_sha256(fresh) == torch_training.weights_sha256(network)
+    assert torch_weights.weights_sha256(fresh) == torch_weights.weights_sha256(network)
 
 
 def test_an_edited_torch_network_is_loaded_into_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -302,7 +300,7 @@ def test_an_edited_torch_network_is_loaded_into_itself(tmp_path: Path, capsys: p
     fresh = Edited()
     model = torch_models.load_model(path, into=fresh)
     assert (model.network, model.mean, model.std) == (fresh, 0.5, 0.25)
-    assert torch_training.weights_sha256(fresh) == torch_training.weights_sha256(network)
+    assert torch_weights.weights_sha256(fresh) == torch_weights.weights_sha256(network)
 
 
 def test_an_edited_keras_network_is_rebuilt_or_loaded_into_itself(
@@ -314,7 +312,7 @@ def test_an_edited_keras_network_is_rebuilt_or_loaded_into_itself(
     keras_models.save_model(network, path)
     rebuilt = keras_models.load_model(path)
     assert rebuilt.layers[-2].rate == 0.125
-    assert keras_training.weights_sha256(rebuilt) == keras_training.weights_sha256(network)
+    assert keras_weights.weights_sha256(rebuilt) == keras_weights.weights_sha256(network)
 
     def of_a_newer_keras(part: bytes) -> bytes:
         return part.replace(b'"padding"', b'"input_axes": 3, "padding"')
@@ -325,7 +323,7 @@ def test_an_edited_keras_network_is_rebuilt_or_loaded_into_itself(
     assert said.endswith("; build it yourself and call load_model(path, into=network)")
     fresh = keras_networks.build("extra-conv", "relu", 2)
     assert keras_models.load_model(path, into=fresh) is fresh
-    assert keras_training.weights_sha256(fresh) == keras_training.weights_sha256(network)
+    assert keras_weights.weights_sha256(fresh) == keras_weights.weights_sha256(network)
     with pytest.raises(LabError, match="too many in the file: 'layers/batch_normalization_5/vars/0'"):
         keras_models.load_model(path, into=keras_networks.build("baseline", "relu", 1))
 
@@ -350,7 +348,7 @@ def test_a_keras_network_of_labkit_needs_no_configuration(saved: dict[str, bytes
     keras_networks.build("extra-conv", "relu")  # the layers of the next one are called conv2d_3, ...
     path.write_bytes(with_part(saved["keras"], "config.json", lambda _: b"{}"))
     network = keras_models.load_model(path)
-    assert keras_training.weights_sha256(network) == keras_training.weights_sha256(
+    assert keras_weights.weights_sha256(network) == keras_weights.weights_sha256(
         keras_networks.build("extra-conv", "relu", 1)
     )
 
@@ -362,9 +360,9 @@ def test_the_framework_alone_opens_what_labkit_saved(kind: str, saved: dict[str,
     if kind == "torch":
         network = torch_networks.build("lenet-dropout", "relu")
         network.load_state_dict(torch.load(path, weights_only=True))
-        weights = torch_training.weights_sha256(network)
+        weights = torch_weights.weights_sha256(network)
     else:
-        weights = keras_training.weights_sha256(keras.saving.load_model(path))
+        weights = keras_weights.weights_sha256(keras.saving.load_model(path))
     label = archives.read_label(path, kind)  # type: ignore[arg-type]
     assert label is not None
     assert weights == label.weights_sha256
@@ -380,9 +378,9 @@ def test_saving_draws_no_random_number(kind: str, tmp_path: Path) -> None:
         assert torch.equal(torch.get_rng_state(), before)
     else:
         keras_networks.build("extra-conv", "relu", 1)
-        expected = keras_training.weights_sha256(keras_networks.build("extra-conv", "relu"))
+        expected = keras_weights.weights_sha256(keras_networks.build("extra-conv", "relu"))
         keras_models.save_model(keras_networks.build("extra-conv", "relu", 1), path)
-        assert keras_training.weights_sha256(keras_networks.build("extra-conv", "relu")) == expected
+        assert keras_weights.weights_sha256(keras_networks.build("extra-conv", "relu")) == expected
 
 
 def test_keras_network_for_other_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,14 @@ from helpers import labkit_command, run_command, run_python
 from hypothesis import given
 from hypothesis import strategies as st
 
-import labkit.data
-import labkit.report
-import labkit.single_run
+import labkit.data.mnist
+import labkit.report.papermill_run
+import labkit.report.series
+import labkit.runs.train_run
+from labkit.base.errors import LabError
 from labkit.cli import join_pairs, main
-from labkit.errors import LabError
-from labkit.parameters import PARAMETERS
-from labkit.runs import runs
+from labkit.runs.parameters import PARAMETERS
+from labkit.runs.registry import ten_runs
 
 
 @pytest.fixture
@@ -27,9 +28,9 @@ def nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> Any:
         raise LabError("the work would start here")
 
-    monkeypatch.setattr(labkit.single_run, "load_mnist", stop)
-    monkeypatch.setattr(labkit.data, "load_mnist", stop)
-    monkeypatch.setattr(labkit.report, "run_report", stop)
+    monkeypatch.setattr(labkit.runs.train_run, "load_mnist", stop)
+    monkeypatch.setattr(labkit.data.mnist, "load_mnist", stop)
+    monkeypatch.setattr(labkit.report.papermill_run, "run_report", stop)
 
 
 # What works
@@ -39,7 +40,7 @@ def test_list_shows_the_ten_runs() -> None:
     answer = call("list")
     assert (answer.code, answer.err) == (0, "")
     lines = answer.out.splitlines()
-    assert [line.split()[0] for line in lines[1:]] == list(runs())
+    assert [line.split()[0] for line in lines[1:]] == list(ten_runs())
     assert lines[1].split() == ["keras-baseline-5", "keras", "baseline", "relu", "5", "278,858", "97.35%"]
     assert lines[-1].split() == ["torch-deep-bn-20", "torch", "deep-bn", "leaky_relu", "20", "422,474", "99.26%"]
 
@@ -194,7 +195,7 @@ def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(labkit.single_run, "train_run", interrupt)
+    monkeypatch.setattr(labkit.runs.train_run, "train_run", interrupt)
     answer = call("train", "torch-baseline-5")
     assert answer.code == 130
     assert answer.err in ("", "labkit: interrupted\n")  # some releases of Typer take the interruption themselves
@@ -202,10 +203,10 @@ def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_failed_notebook_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = [
-        labkit.report.Outcome("00_introduction", "done", 1.0, "", "key"),
-        labkit.report.Outcome("01_keras_baseline", "failed", 2.0, "cell 3: ValueError: no", "key"),
+        labkit.report.series.Outcome("00_introduction", "done", 1.0, "", "key"),
+        labkit.report.series.Outcome("01_keras_baseline", "failed", 2.0, "cell 3: ValueError: no", "key"),
     ]
-    monkeypatch.setattr(labkit.report, "run_report", lambda *_, **__: outcomes)
+    monkeypatch.setattr(labkit.report.papermill_run, "run_report", lambda *_, **__: outcomes)
     answer = call("report", "--profile", "quick")
     assert (answer.code, answer.err) == (1, "")
     assert "failed   01_keras_baseline" in answer.out
@@ -216,7 +217,7 @@ def test_a_fault_of_labkit_itself_is_not_dressed_up_as_a_mistake(monkeypatch: py
     def fault(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(labkit.single_run, "train_run", fault)
+    monkeypatch.setattr(labkit.runs.train_run, "train_run", fault)
     with pytest.raises(ZeroDivisionError):
         main(["train", "torch-baseline-5"])
 
@@ -233,7 +234,7 @@ def test_parameters_reach_the_report_with_their_types(monkeypatch: pytest.Monkey
         given_parameters.update(given)
         return []
 
-    monkeypatch.setattr(labkit.report, "run_report", note)
+    monkeypatch.setattr(labkit.report.papermill_run, "run_report", note)
     line = (
         "report 01_keras_baseline --profile quick -p seed 3 -p learning_rate 1 --parameter epochs none -p resume true"
     )

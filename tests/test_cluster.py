@@ -16,8 +16,8 @@ import pytest
 from distributed import Client
 from helpers import labkit_command, run_command
 
-from labkit.sweep import sweep_runs, training_jobs
-from labkit.sweep_results import read_sweep
+from labkit.stats.sweeps import read_sweep
+from labkit.sweep.jobs import sweep_runs, training_jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -17,9 +17,9 @@ import nbformat
 import pytest
 from helpers import run_command
 
-from labkit.colab import CELL_ID, cell_source, main, notebook_paths, stored_address, write_project
-from labkit.errors import LabError
-from labkit.pages import write_page
+from labkit.base.errors import LabError
+from labkit.report.first_cell import CELL_ID, cell_source, main, notebook_paths, stored_address, write_project
+from labkit.report.pages import write_page
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = stored_address((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -53,7 +53,7 @@ def contents(project: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize("path", notebook_paths(ROOT), ids=lambda path: path.stem)
 def test_every_notebook_starts_with_the_cell_that_gets_labkit(path: Path) -> None:
     cell = code_cells(path)[0]
-    assert (cell.id, cell.source) == (CELL_ID, cell_source(ADDRESS)), "run `python -m labkit.colab`"
+    assert (cell.id, cell.source) == (CELL_ID, cell_source(ADDRESS)), "run `python -m labkit.report.first_cell`"
     assert cell.metadata == {"jupyter": {"source_hidden": True}, "cellView": "form"}
     assert cell.outputs == []
 
@@ -153,10 +153,10 @@ def test_a_bad_address_is_one_line_and_changes_nothing(
     project: Path, bad: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = contents(project)
-    monkeypatch.setattr("labkit.colab.project_dir", lambda: project)
+    monkeypatch.setattr("labkit.report.first_cell.project_dir", lambda: project)
     assert main([bad]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"labkit.colab: address {bad!r}: valid is a git address")
+    assert error.startswith(f"labkit.report.first_cell: address {bad!r}: valid is a git address")
     assert error.count("\n") == 1
     assert contents(project) == before
 
@@ -164,7 +164,7 @@ def test_a_bad_address_is_one_line_and_changes_nothing(
 def test_the_command_says_what_it_wrote(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("labkit.colab.project_dir", lambda: project)
+    monkeypatch.setattr("labkit.report.first_cell.project_dir", lambda: project)
     assert main([GITHUB]) == 0
     assert f"written: {project / 'pyproject.toml'}" in capsys.readouterr().out
     assert main([]) == 0
@@ -264,7 +264,7 @@ def small_wheel(folder: Path, name: str, version: str, *requirements: str) -> Pa
     return path
 
 
-WHERE = "import labkit.lab; print(labkit.__file__)"
+WHERE = "import labkit.lab.notebook; print(labkit.__file__)"
 
 
 @pytest.mark.slow
@@ -287,7 +287,7 @@ def test_a_wheel_works_without_the_project(platform: Platform, source_folder: Pa
     built = platform.run("-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path / "dist"), str(source_folder))
     assert built.returncode == 0, built.stderr
     [wheel] = (tmp_path / "dist").glob("labkit-*.whl")
-    read = "from labkit.data import load_mnist; print(len(load_mnist().train_images))"
+    read = "from labkit.data.mnist import load_mnist; print(len(load_mnist().train_images))"
     done = platform.run_cell(f"{WHERE}\n{read}", LABKIT_SOURCE=wheel.as_uri())
     assert done.stdout.splitlines()[-2:] == [str(platform.own_packages / "labkit/__init__.py"), "60000"], done.stderr
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from labkit.counts import compare_counts, difference_error, standard_error
+from labkit.stats.counts import compare_counts, difference_error, standard_error
 
 
 def test_the_standard_error_is_that_of_a_binomial_count() -> None:

@@ -13,11 +13,11 @@ from helpers import idx_bytes, small_idx_files, write_idx_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
-import labkit.data
-from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet, load_mnist, read_idx_folder
-from labkit.errors import LabError
-from labkit.idx import MNIST_SHA256, checked_content, parse_idx
-from labkit.paths import data_dir
+import labkit.data.mnist
+from labkit.base.errors import LabError
+from labkit.base.paths import data_dir
+from labkit.data.idx import MNIST_SHA256, checked_content, parse_idx
+from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet, load_mnist, read_idx_folder
 
 NAMES = list(MNIST_SHA256)
 SHIPPED = data_dir() / "mnist"
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_named_with_both_sums(
     path.unlink()
     path.write_bytes(damage((SHIPPED / path.name).read_bytes()))
     # the sums of the intact files have been tried above: here only the damaged one is read
-    monkeypatch.setattr(labkit.data, "MNIST_SHA256", {name: MNIST_SHA256[name]})
+    monkeypatch.setattr(labkit.data.mnist, "MNIST_SHA256", {name: MNIST_SHA256[name]})
     with pytest.raises(LabError) as caught:
         load_mnist(tmp_path)
     message = str(caught.value)
@@ -262,14 +262,14 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Four small files that the loader takes for MNIST."""
     content = small_idx_files()
     sums = {name: hashlib.sha256(raw).hexdigest() for name, raw in content.items()}
-    monkeypatch.setattr(labkit.data, "MNIST_SHA256", sums)
+    monkeypatch.setattr(labkit.data.mnist, "MNIST_SHA256", sums)
     return content
 
 
 def test_the_shipped_files_are_read_by_default(
     made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labkit.data, "data_dir", lambda: tmp_path)
+    monkeypatch.setattr(labkit.data.mnist, "data_dir", lambda: tmp_path)
     write_idx_folder(tmp_path / "mnist", made)
     assert len(load_mnist().train_images) == 30
 
@@ -277,7 +277,7 @@ def test_the_shipped_files_are_read_by_default(
 def test_damaged_and_missing_shipped_files_are_named(
     made: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labkit.data, "data_dir", lambda: tmp_path)
+    monkeypatch.setattr(labkit.data.mnist, "data_dir", lambda: tmp_path)
     path = write_idx_folder(tmp_path / "mnist", made) / f"{NAMES[2]}.gz"
     path.write_bytes(_cut(path.read_bytes()))
     with pytest.raises(LabError, match=re.escape(f"{path}: cut short or damaged: expected SHA-256 ")):

@@ -8,13 +8,14 @@ from helpers import idx_bytes, small_idx_files, write_idx_folder
 from torch import nn
 
 import labkit
-from labkit.errors import LabError
-from labkit.lab import Lab
-from labkit.parameters import PARAMETERS, notebook_parameters
-from labkit.report import run_report, series
-from labkit.results import load_records
-from labkit.summary import collect
-from labkit.torch_training import fit
+from labkit.base.errors import LabError
+from labkit.lab.notebook import Lab
+from labkit.report.papermill_run import run_report
+from labkit.report.series import series
+from labkit.runs.parameters import PARAMETERS, notebook_parameters
+from labkit.runs.records import load_records
+from labkit.stats.summary import collect
+from labkit.torch.training import fit
 
 
 def test_a_folder_is_loaded_in_one_line(tmp_path: Path) -> None:

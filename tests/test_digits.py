@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from labkit.data import ImageSet
-from labkit.digits import digit_image, find_ink, mnist_image, read_digit
-from labkit.errors import LabError
+from labkit.base.errors import LabError
+from labkit.data.digits import digit_image, find_ink, mnist_image, read_digit
+from labkit.data.mnist import ImageSet
 
 Bytes = NDArray[np.uint8]
 
@@ -105,7 +105,7 @@ _cache: list[Bytes] = []
 
 
 def _digits() -> Bytes:
-    from labkit.data import load_mnist
+    from labkit.data.mnist import load_mnist
 
     if not _cache:
         _cache.append(load_mnist().test_images[:100])
@@ -203,9 +203,9 @@ def test_a_photo_is_turned_as_it_was_taken(tmp_path: Path, mnist: ImageSet) -> N
 @pytest.fixture(scope="module")
 def torch_model(tmp_path_factory: pytest.TempPathFactory, mnist: ImageSet) -> Path:
     """A small trained network: good enough to tell most digits apart."""
-    from labkit.torch_models import save_model
-    from labkit.torch_networks import build
-    from labkit.torch_training import fit
+    from labkit.torch.networks import build
+    from labkit.torch.saving import save_model
+    from labkit.torch.training import fit
 
     network = build("lenet-dropout", "relu", 1)
     fit(network, mnist.first(4000), epochs=2, learning_rate=0.05, momentum=0.9, batch_size=64)
@@ -215,7 +215,7 @@ def torch_model(tmp_path_factory: pytest.TempPathFactory, mnist: ImageSet) -> Pa
 
 
 def test_digits_in_photos_are_classified_as_the_images_are(torch_model: Path, mnist: ImageSet) -> None:
-    from labkit.models import load_probe
+    from labkit.runs.any_model import load_probe
 
     probe = load_probe(torch_model)
     images = mnist.test_images[:60]

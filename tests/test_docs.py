@@ -18,14 +18,15 @@ from papermill.cli import papermill
 from papermill.iorw import read_yaml_file
 from typer.main import get_command
 
+from labkit.base.errors import LabError
+from labkit.base.paths import notebooks_dir, reference_dir
 from labkit.cli import app, join_pairs, split_pair
-from labkit.draw import DrawWidget
-from labkit.errors import LabError
-from labkit.parameters import PARAMETERS, check_parameters, notebook_parameters
-from labkit.paths import notebooks_dir, reference_dir
-from labkit.report import choose_notebooks, parse_parameters
-from labkit.results import load_records
-from labkit.runs import find_run
+from labkit.lab.drawing_widget import DrawWidget
+from labkit.report.papermill_run import parse_parameters
+from labkit.report.series import choose_notebooks
+from labkit.runs.parameters import PARAMETERS, check_parameters, notebook_parameters
+from labkit.runs.records import load_records
+from labkit.runs.registry import find_run
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ("README.md", "INSTRUCTORS.md", "CONTRIBUTING.md")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit import exercises
-from labkit.errors import LabError
-from labkit.exercises import EXERCISES, Exercise, answer_sum, check
+from labkit.base.errors import LabError
+from labkit.lab import exercises
+from labkit.lab.exercises import EXERCISES, Exercise, answer_sum, check
 
 
 @pytest.fixture(autouse=True)

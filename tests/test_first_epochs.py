@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from labkit.data import ImageSet
-from labkit.history import History
+from labkit.data.mnist import ImageSet
+from labkit.runs.history import History
 
 SETTINGS: dict[str, Any] = {"learning_rate": 0.01, "momentum": 0.5, "batch_size": 64, "seed": 1, "progress": False}
 
@@ -17,7 +17,8 @@ def without_times(history: History) -> History:
 
 
 def test_torch(small: ImageSet) -> None:
-    from labkit import torch_networks, torch_training
+    from labkit.torch import networks as torch_networks
+    from labkit.torch import training as torch_training
 
     def train(epochs: int) -> History:
         network = torch_networks.build("lenet-dropout", "relu", 1)
@@ -30,7 +31,8 @@ def test_torch(small: ImageSet) -> None:
 
 
 def test_keras(small: ImageSet) -> None:
-    from labkit import keras_networks, keras_training
+    from labkit.keras import networks as keras_networks
+    from labkit.keras import training as keras_training
 
     def train(epochs: int) -> History:
         network = keras_networks.build("extra-conv", "relu", 1)

@@ -13,11 +13,12 @@ from helpers import labkit_command, run_command
 from tiny_notebooks import write_notebook
 from typer.main import get_command
 
-import labkit.report
+import labkit.report.papermill_run
+import labkit.report.series
+from labkit.base.paths import reference_dir
 from labkit.cli import app, main
-from labkit.paths import reference_dir
-from labkit.results import load_records
-from labkit.runs import runs
+from labkit.runs.records import load_records
+from labkit.runs.registry import ten_runs
 
 LABKIT: Any = get_command(app)  # its type lies in another package from release to release of Typer
 COMMANDS: dict[str, Any] = LABKIT.commands
@@ -71,7 +72,7 @@ needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="there is n
         ("labkit train torch-l", "torch-leaky-relu-5 torch-leaky-relu-20"),
         ("labkit train torch-baseline-5 --profile q", "quick"),
         ("labkit train torch-baseline-5 --res", "--resume"),
-        ("labkit report 01_keras_baseline 0", " ".join(labkit.report.series())),
+        ("labkit report 01_keras_baseline 0", " ".join(labkit.report.series.series())),
         ("labkit report 07", "07_summary"),
         ("labkit sweep keras-baseline-5 keras-e", "keras-extra-conv-20"),
     ],
@@ -105,7 +106,7 @@ def test_quiet_is_silent_about_everything_but_errors(
 ) -> None:
     books = tmp_path / "notebooks"
     write_notebook(books, "01_fine", "print('all is well')")
-    monkeypatch.setattr(labkit.report, "notebooks_dir", lambda: books)
+    monkeypatch.setattr(labkit.report.papermill_run, "notebooks_dir", lambda: books)
     arguments = ["report", "--profile", "quick", "--out", str(tmp_path / "out"), "--quiet"]
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
@@ -128,11 +129,11 @@ def test_quiet_is_silent_about_everything_but_errors(
 def test_list_as_json() -> None:
     answer = call("list", "--json")
     assert (answer.code, answer.err) == (0, "")
-    assert [run["id"] for run in json.loads(answer.out)] == list(runs())
+    assert [run["id"] for run in json.loads(answer.out)] == list(ten_runs())
 
 
 def test_a_keras_model_tested_as_json() -> None:
-    model = reference_dir() / "models" / runs()["keras-baseline-5"].model_file
+    model = reference_dir() / "models" / ten_runs()["keras-baseline-5"].model_file
     done = run_command(labkit_command("test", str(model), "--json"))
     assert (done.returncode, done.stderr) == (0, "")
     assert set(json.loads(done.stdout)) == {"loss", "correct", "total"}
@@ -140,7 +141,7 @@ def test_a_keras_model_tested_as_json() -> None:
 
 def test_report_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     write_notebook(tmp_path / "notebooks", "01_fine", "print('all is well')")
-    monkeypatch.setattr(labkit.report, "notebooks_dir", lambda: tmp_path / "notebooks")
+    monkeypatch.setattr(labkit.report.papermill_run, "notebooks_dir", lambda: tmp_path / "notebooks")
     with pytest.raises(SystemExit):
         main(["report", "--profile", "quick", "--out", str(tmp_path / "out"), "--json"])
     printed, errors = capfd.readouterr()

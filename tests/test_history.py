@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.errors import LabError
-from labkit.files import write_text
-from labkit.history import BatchLoss, Epoch, Evaluation, History, Recipe
+from labkit.base.errors import LabError
+from labkit.base.files import write_text
+from labkit.runs.history import BatchLoss, Epoch, Evaluation, History, Recipe
 
 number = st.floats(0, 1e6)
 histories = st.builds(

@@ -22,8 +22,8 @@ ORDERS = {
     "torch, labkit, tensorflow": (TORCH, "import labkit", TENSORFLOW),
     "keras, labkit, torch": (KERAS, "import labkit", TORCH),
     "labkit, keras, torch": ("import labkit", KERAS, TORCH),
-    "labkit's keras, labkit's torch": ("import labkit.keras_training", "import labkit.torch_training", TORCH),
-    "labkit's torch, labkit's keras": ("import labkit.torch_training", TORCH, "import labkit.keras_training"),
+    "labkit's keras, labkit's torch": ("import labkit.keras.training", "import labkit.torch.training", TORCH),
+    "labkit's torch, labkit's keras": ("import labkit.torch.training", TORCH, "import labkit.keras.training"),
 }
 # The orders that a student is most likely to write; the others are proved in CI
 COMMON = ("labkit, tensorflow, torch", "tensorflow, labkit, torch")
@@ -39,14 +39,18 @@ def test_no_order_of_imports_crashes(lines: tuple[str, ...]) -> None:
     assert done.stdout.endswith("alive\n")
 
 
-@pytest.mark.parametrize("module", ["labkit.keras_training", "labkit.torch_training", "labkit.lab", "labkit.report"])
+@pytest.mark.parametrize(
+    "module", ["labkit.keras.training", "labkit.torch.training", "labkit.lab.notebook", "labkit.report.papermill_run"]
+)
 def test_importing_says_nothing(module: str) -> None:
     done = run_python(f"import {module}")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_stderr_works_again_after_tensorflow_was_silenced() -> None:
-    done = run_python("import os, sys, labkit.quiet_tensorflow; print('one', file=sys.stderr); os.write(2, b'two')")
+    done = run_python(
+        "import os, sys, labkit.keras.quiet_tensorflow; print('one', file=sys.stderr); os.write(2, b'two')"
+    )
     assert done.stderr in ("one\ntwo", "twoone\n")
 
 
@@ -63,8 +67,8 @@ def test_labkit_and_its_list_import_no_framework() -> None:
 
 
 def test_keras_is_imported_without_torch_and_torch_without_tensorflow() -> None:
-    assert run_python("import sys, labkit.keras_models; assert 'torch' not in sys.modules").returncode == 0
-    assert run_python("import sys, labkit.torch_models; assert 'tensorflow' not in sys.modules").returncode == 0
+    assert run_python("import sys, labkit.keras.saving; assert 'torch' not in sys.modules").returncode == 0
+    assert run_python("import sys, labkit.torch.saving; assert 'tensorflow' not in sys.modules").returncode == 0
 
 
 def test_what_labkit_offers_is_there_on_first_use() -> None:
@@ -95,7 +99,8 @@ def test_listing_the_runs_is_quick() -> None:
 def test_a_keras_run_imports_no_pytorch_to_look_for_a_gpu() -> None:
     code = """
 import sys
-from labkit import runs, single_run
+from labkit import ten_runs
+from labkit.runs.registry import train_run as single_run
 single_run.load_mnist = sys.exit  # the plan is settled by then
 try:
     single_run.train_run(runs.find_run("keras-baseline-5"))

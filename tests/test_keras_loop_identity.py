@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from labkit import keras_training
-from labkit.data import ImageSet
-from labkit.keras_batchnorm import fused_batch_normalisation
-from labkit.keras_networks import build
-from labkit.quiet_tensorflow import keras, tf
-from labkit.training import epoch_order
+from labkit.data.mnist import ImageSet
+from labkit.keras import training as keras_training
+from labkit.keras.batch_norm import fused_batch_normalisation
+from labkit.keras.networks import build
+from labkit.keras.quiet_tensorflow import keras, tf
+from labkit.runs.training import epoch_order
 
 layers = keras.layers
 IMAGES, BATCH_SIZE, LEARNING_RATE, SEED = 300, 128, 0.001, 3  # the last batch of an epoch is smaller

@@ -8,13 +8,14 @@ from typing import Any
 import nbformat
 import pytest
 
-from labkit.archives import read_label
-from labkit.keras_models import save_model
-from labkit.keras_networks import build
-from labkit.keras_training import describe, set_seed, weights_sha256
-from labkit.paths import notebooks_dir
-from labkit.quiet_tensorflow import keras
-from labkit.runs import LEAKY_SLOPE
+from labkit.base.paths import notebooks_dir
+from labkit.keras.networks import build
+from labkit.keras.quiet_tensorflow import keras
+from labkit.keras.saving import save_model
+from labkit.keras.training import set_seed
+from labkit.keras.weights import describe, weights_sha256
+from labkit.runs.model_files import read_label
+from labkit.runs.registry import LEAKY_SLOPE
 
 SHOWN: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("01_keras_baseline", (), "baseline", "relu"),

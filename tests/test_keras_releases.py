@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from tiny_model import MODELS, known_weights, tiny
 
-from labkit import keras_networks
-from labkit.archives import read_label
-from labkit.errors import LabError
-from labkit.keras_models import load_model
-from labkit.keras_training import weights_sha256
-from labkit.paths import reference_dir
-from labkit.results import reference_records
+from labkit.base.errors import LabError
+from labkit.base.paths import reference_dir
+from labkit.keras import networks as keras_networks
+from labkit.keras.saving import load_model
+from labkit.keras.weights import weights_sha256
+from labkit.runs.model_files import read_label
+from labkit.runs.records import reference_records
 
 WRITTEN = sorted(MODELS.glob("*.keras"))
 IMAGES = np.random.default_rng(2).uniform(0, 1, (3, 28, 28, 1)).astype(np.float32)

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from labkit import torch_training
-from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
-from labkit.torch_dropout import fast_dropout
-from labkit.torch_networks import build
-from labkit.training import epoch_order
+from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
+from labkit.runs.training import epoch_order
+from labkit.torch import set_seed, weights_sha256
+from labkit.torch import training as torch_training
+from labkit.torch.dropout import fast_dropout
+from labkit.torch.networks import build
 
 IMAGES, BATCH_SIZE, EPOCHS = 600, 128, 2  # the last batch of an epoch is smaller
 LEARNING_RATE, MOMENTUM, SEED = 0.01, 0.5, 3
@@ -25,7 +26,7 @@ def data() -> ImageSet:
 
 def plain_training(network: nn.Module, data: ImageSet) -> list[float]:
     """Train with `train_epoch` alone, as a notebook does; return the training loss of each epoch."""
-    torch_training.set_seed(SEED)
+    set_seed(SEED)
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
     images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels).long()
     losses = []
@@ -88,7 +89,7 @@ def test_fit_gives_the_weights_of_the_epochs_that_a_notebook_shows(data: ImageSe
     with fast_dropout():
         losses = plain_training(plain.to(memory_format=torch.channels_last), data)
     np.testing.assert_allclose(fit(fitted, data), losses, rtol=1e-6)
-    assert torch_training.weights_sha256(fitted) == torch_training.weights_sha256(plain)
+    assert weights_sha256(fitted) == weights_sha256(plain)
 
 
 # On the CPU, batch normalisation in the channels-last layout adds up its means and variances one value after the other

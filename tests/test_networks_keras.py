@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labkit.data import ImageSet
-from labkit.errors import LabError
-from labkit.keras_networks import NETWORKS, build, count_params
-from labkit.keras_training import evaluate, fit
-from labkit.quiet_tensorflow import keras
-from labkit.runs import LEAKY_SLOPE, runs
+from labkit.base.errors import LabError
+from labkit.data.mnist import ImageSet
+from labkit.keras.networks import NETWORKS, build, count_params
+from labkit.keras.quiet_tensorflow import keras
+from labkit.keras.training import evaluate, fit
+from labkit.runs.registry import LEAKY_SLOPE, ten_runs
 
 IMAGES = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
 
@@ -22,7 +22,7 @@ def test_parameter_counts(network: str, activation: str, params: tuple[int, int]
 
 
 def test_the_registry_holds_these_counts() -> None:
-    for run in runs().values():
+    for run in ten_runs().values():
         if run.framework == "keras":
             assert (run.params, run.trainable_params) == count_params(build(run.network, run.activation))
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from labkit.errors import LabError
-from labkit.runs import runs
-from labkit.torch_networks import NETWORKS, build, count_params
+from labkit.base.errors import LabError
+from labkit.runs.registry import ten_runs
+from labkit.torch.networks import NETWORKS, build, count_params
 
 IMAGES = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
 
@@ -38,7 +38,7 @@ def test_the_twin_has_as_many_numbers_as_the_keras_baseline() -> None:
 
 
 def test_the_registry_holds_these_counts() -> None:
-    for run in runs().values():
+    for run in ten_runs().values():
         if run.framework == "torch":
             assert (run.params, run.trainable_params) == count_params(build(run.network, run.activation))
 

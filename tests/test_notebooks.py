@@ -9,9 +9,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from labkit.parameters import PARAMETERS, notebook_parameters
-from labkit.paths import notebooks_dir
-from labkit.report import series
+from labkit.base.paths import notebooks_dir
+from labkit.report.series import series
+from labkit.runs.parameters import PARAMETERS, notebook_parameters
 
 SERIES = sorted(series().values())
 SOLUTIONS = sorted((notebooks_dir() / "solutions").glob("*.ipynb"))

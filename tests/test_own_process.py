@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.errors import LabError
-from labkit.own_process import run_apart
+from labkit.base.errors import LabError
+from labkit.base.own_process import run_apart
 
 # the new process has to find this module, as a worker has to find labkit
 PATHS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *(path for path in sys.path if path)])}

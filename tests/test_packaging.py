@@ -1,6 +1,7 @@
 """The project as a whole: its three lists of packages agree, its modules are layered, it names no machine."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 import labkit
-from labkit.paths import PACKAGE
+from labkit.base.paths import PACKAGE
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -23,27 +24,25 @@ BASE = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRAS = {extra: [Requirement(line) for line in lines] for extra, lines in PROJECT["optional-dependencies"].items()}
 REQUIREMENTS = [r for r in (*BASE, *(r for extra in EXTRAS.values() for r in extra)) if r.name != "labkit"]
 
-# The modules that may import what an extra brings. Notebooks and the other commands do without them.
+# The modules that may import what an extra brings, by folder or one by one. Notebooks and the other commands do
+# without them.
 EXTRA_MODULES = {
-    "report": {"colab", "pages", "parameters", "publish", "report", "webpage"},
-    "cluster": {"dask_jobs"},
+    "report": {"report", "runs.parameters"},
+    "cluster": {"sweep.cluster"},
 }
 # Distributions whose module has another name, and those that labkit only starts
 MODULES_OF = {"pillow": {"pil"}, "dask": {"dask", "distributed"}}
 STARTED = {"ipykernel", "jupyterlab"}
 
-# Each layer may import from the ones before it and from itself. A module that is not named belongs to the analysis.
-LAYERS = [
-    {"__init__", "errors", "files", "import_order", "memory", "paths", "progress", "quiet_tensorflow"},
-    {"archives", "data", "exercises", "history", "idx", "parameters", "profiles", "runs", "state"},
-    {"keras_batchnorm", "keras_networks", "torch_dropout", "torch_networks"},
-    {"keras_training", "torch_training", "training"},
-    {"keras_models", "torch_models"},
-    set(),  # the analysis: plotting, results, lab, report, ...
-    {"cli", "colab", "publish"},
-]
-ANALYSIS = LAYERS.index(set())
-MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.glob("*.py"))}
+# The folders of labkit: each may import from those before it, but Keras and PyTorch never from each other.
+FOLDERS = ["base", "data", "runs", "keras", "torch", "stats", "plots", "sweep", "lab", "bench", "report", "cli"]
+# What a student imports from
+ADDRESSES = ["labkit", "labkit.keras", "labkit.torch", "labkit.plots", "labkit.stats"]
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if not {"_project", "templates"} & set(path.relative_to(PACKAGE).parts)
+}
 
 
 def pinned() -> dict[NormalizedName, Version]:
@@ -71,13 +70,18 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def own_imports(name: str) -> set[str]:
-    """Return the modules of labkit that one of them imports."""
-    found = {module.split(".")[1] for module in imports(MODULES[name]) if module.startswith("labkit.")}
-    return found & set(MODULES)
+    """Return the modules and packages of labkit that one of its modules imports, without the `labkit.` before them."""
+    return {module.removeprefix("labkit.") for module in imports(MODULES[name]) if module.startswith("labkit.")}
 
 
-def layer(name: str) -> int:
-    return next((i for i, names in enumerate(LAYERS) if name in names), ANALYSIS)
+def folder(name: str) -> str:
+    """Return the folder of a module, or the module itself where it lies in none."""
+    return name.split(".")[0]
+
+
+def in_extra(extra: str, name: str) -> bool:
+    """Tell whether a module may import what an extra brings."""
+    return bool({name, folder(name)} & EXTRA_MODULES[extra])
 
 
 # The three lists of packages
@@ -149,13 +153,14 @@ def brought_by(requirements: list[Requirement]) -> set[str]:
 def test_every_dependency_is_used() -> None:
     base = set().union(*(third_party(name) for name in MODULES))
     assert brought_by(BASE) - base == set()
-    for extra, modules in EXTRA_MODULES.items():
-        assert brought_by(EXTRAS[extra]) - set().union(*(third_party(name) for name in modules)) == set(), extra
+    for extra in EXTRA_MODULES:
+        used = set().union(*(third_party(name) for name in MODULES if in_extra(extra, name)))
+        assert brought_by(EXTRAS[extra]) - used == set(), extra
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_imports_only_what_comes_with_it(name: str) -> None:
-    allowed = BASE + [r for extra, modules in EXTRA_MODULES.items() if name in modules for r in EXTRAS[extra]]
+    allowed = BASE + [r for extra in EXTRA_MODULES if in_extra(extra, name) for r in EXTRAS[extra]]
     assert third_party(name) - brought_by(allowed) == set()
 
 
@@ -165,7 +170,7 @@ def test_what_notebooks_import_needs_no_extra() -> None:
         for path in (ROOT / "notebooks").rglob("*.ipynb")
         for match in re.finditer(r"\bfrom (labkit[.\w]*) import", path.read_text(encoding="utf-8"))
     }
-    assert "labkit.lab" in used
+    assert used == set(ADDRESSES)
     # pygments: IPython needs it as well
     absent = set().union(*(brought_by(EXTRAS[extra]) for extra in EXTRA_MODULES)) - {"pygments"}
     code = f"import sys; sys.modules |= dict.fromkeys({sorted(absent)})\n"  # as Python notes what is not there
@@ -176,10 +181,31 @@ def test_what_notebooks_import_needs_no_extra() -> None:
 # The modules
 
 
+def test_every_module_lies_in_a_folder() -> None:
+    assert {folder(name) for name in MODULES} == {*FOLDERS, "__init__"}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_point_down(name: str) -> None:
-    above = {other for other in own_imports(name) if layer(other) > layer(name)}
-    assert above == set(), f"{name} imports from a layer above it"
+    if name == "__init__":
+        assert own_imports(name) == {"base.import_order"}  # the rest is loaded on first use
+        return
+    folders = {folder(other) for other in own_imports(name)} - {"__version__"}
+    assert {other for other in folders if FOLDERS.index(other) > FOLDERS.index(folder(name))} == set()
+    assert {folder(name), *folders} & {"keras", "torch"} != {"keras", "torch"} or folder(name) not in ("keras", "torch")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_students_address_names_what_it_offers(address: str) -> None:
+    module = importlib.import_module(address)
+    assert module.__all__
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+
+
+def test_keras_and_torch_offer_the_same() -> None:
+    keras, torch = (importlib.import_module(f"labkit.{name}") for name in ("keras", "torch"))
+    assert set(keras.__all__) - set(torch.__all__) == set()
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -194,12 +220,12 @@ def test_frameworks_are_imported_only_where_their_name_says_so(name: str) -> Non
     top = {module.split(".")[0] for module in imports(ast.Module(
         [node for node in MODULES[name].body if isinstance(node, ast.Import | ast.ImportFrom)], []
     ))}  # fmt: skip
-    if not name.startswith("torch_"):
+    if folder(name) != "torch" and name != "bench.torch_loops":
         assert not top & {"torch", "torchvision"}
-    if name != "quiet_tensorflow":
+    if name != "keras.quiet_tensorflow":
         assert not top & {"tensorflow", "keras"}
-    quiet = "quiet_tensorflow" in own_imports(name)
-    assert name.startswith("keras_") or not quiet
+    quiet = "keras.quiet_tensorflow" in own_imports(name)
+    assert folder(name) == "keras" or name == "bench.keras_loops" or not quiet
 
 
 # Tracked files
@@ -214,7 +240,7 @@ def tracked_files() -> list[Path]:
 
 BINARY = {".gz", ".keras", ".pth", ".npz", ".png", ".safetensors", ".onnx", ".wasm"}
 # A path into somebody's home or scratch folder: it means nothing on another machine
-MACHINE_PATH = re.compile(r"(?<![\w.:/~$}-])/(?:home|root|tmp|work|Users|content|kaggle)/[\w.-]+")
+MACHINE_PATH = re.compile(r"(?<![\w.:/~$}-])/(?:home|root|tmp|work|Users|content(?!/drive\b)|kaggle)/[\w.-]+")
 
 
 def test_no_tracked_file_names_a_path_of_one_machine() -> None:

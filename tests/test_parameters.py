@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-import labkit.lab
-from labkit.errors import LabError
-from labkit.lab import Lab
-from labkit.parameters import PARAMETERS, check_parameters, notebook_parameters
-from labkit.report import series
+import labkit.lab.notebook
+from labkit.base.errors import LabError
+from labkit.lab.notebook import Lab
+from labkit.report.series import series
+from labkit.runs.parameters import PARAMETERS, check_parameters, notebook_parameters
 
 
 def write_notebook(path: Path, *sources: str, tags: Sequence[str] = ("parameters",)) -> Path:
@@ -191,7 +191,7 @@ def test_any_source_is_read_or_refused_in_one_line(tmp_path_factory: pytest.Temp
 
 
 CELLS = (
-    "from labkit.lab import Lab",
+    "from labkit.lab.notebook import Lab",
     'seed: int = 1  # of the weights\nprofile: str = "quick"',
     "# Parameters\nseed = 7\n",
     "seeds = [seed, 1]\nepochs = seed",
@@ -202,7 +202,7 @@ CELLS = (
 def in_a_notebook(monkeypatch: pytest.MonkeyPatch, *cells: str, **names: Any) -> None:
     """Pretend that these cells were executed, and left these names."""
     shell = SimpleNamespace(user_ns={"In": ["", *cells], **names})
-    monkeypatch.setattr(labkit.lab, "get_ipython", lambda: shell)
+    monkeypatch.setattr(labkit.lab.notebook, "get_ipython", lambda: shell)
 
 
 def test_a_lab_reads_the_parameters_cell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,8 +227,8 @@ def test_a_lab_refuses_what_the_parameters_cell_does_not_have(monkeypatch: pytes
 def test_the_minutes_of_a_cpu_are_not_told_of_a_gpu(
     gpu: bool, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(labkit.lab, "has_gpu", lambda: gpu)
-    monkeypatch.setattr(labkit.lab, "device_name", lambda: "a device")
+    monkeypatch.setattr(labkit.lab.notebook, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(labkit.lab.notebook, "device_name", lambda: "a device")
     Lab("05_pytorch_equivalents").say_where()
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "device: a device"

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from tiny_notebooks import write_notebook
 
-from labkit import cli, pdf, report
-from labkit.pdf import BROWSERS, print_pdf
+from labkit import cli
+from labkit.report import papermill_run as report
+from labkit.report import pdf
+from labkit.report.pdf import BROWSERS, print_pdf
 
 LEFT_OUT = "was left out, as there is no Chromium, Chrome or Edge to print it; the report is complete without it"
 LINES = "<p>" + "A line of the page. " * 3000 + "</p>"
@@ -80,7 +82,7 @@ def test_no_browser_is_one_line(page: Path, monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_browser_that_hangs_or_fails_is_one_line(
     does: str, problem: str, page: Path, fake_browser: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labkit.pdf.TIME_LIMIT_S", 1)
+    monkeypatch.setattr("labkit.report.pdf.TIME_LIMIT_S", 1)
     fake_browser.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
     assert print_pdf(page) == f"a page.pdf could not be made: chromium {problem}"
     assert not page.with_suffix(".pdf").exists()

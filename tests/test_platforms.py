@@ -12,7 +12,7 @@ from platforms import refresh
 from platforms import run as runner
 from platforms.run import Builder, Python, Result, StepError, Versions
 
-from labkit.errors import LabError
+from labkit.base.errors import LabError
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = {"torch": "2.11.0", "dask": "2026.1.1"}

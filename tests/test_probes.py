@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from helpers import STROKE_TO_PICTURE_S
 
-from labkit.data import PIXEL_MEAN, PIXEL_STD, ImageSet
-from labkit.draw import DrawWidget, draw, grey_maps
-from labkit.errors import LabError
-from labkit.models import load_probe
-from labkit.probes import Bytes, Floats, Probe
+from labkit.base.errors import LabError
+from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
+from labkit.lab.drawing_widget import DrawWidget, draw, grey_maps
+from labkit.runs.any_model import load_probe
+from labkit.runs.probes import Bytes, Floats, Probe
 
 
 @pytest.fixture(scope="module")
 def torch_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from labkit.torch_models import save_model
-    from labkit.torch_networks import build
+    from labkit.torch.networks import build
+    from labkit.torch.saving import save_model
 
     path = tmp_path_factory.mktemp("probes") / "deep.pth"
     save_model(build("deep-bn", "leaky_relu", 1), path)
@@ -26,8 +26,8 @@ def torch_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from labkit.keras_models import save_model
-    from labkit.keras_networks import build
+    from labkit.keras.networks import build
+    from labkit.keras.saving import save_model
 
     path = tmp_path_factory.mktemp("probes") / "baseline.keras"
     save_model(build("baseline", "relu", 1), path)
@@ -35,8 +35,8 @@ def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_torch_probe_gives_the_networks_probabilities(torch_file: Path, mnist: ImageSet) -> None:
-    from labkit.torch_models import load_model
-    from labkit.torch_training import evaluate
+    from labkit.torch.saving import load_model
+    from labkit.torch.training import evaluate
 
     network = load_model(torch_file).network
     expected = evaluate(network, mnist.test_images[:3], mnist.test_labels[:3]).probabilities
@@ -58,8 +58,8 @@ def test_a_torch_probe_gives_the_networks_probabilities(torch_file: Path, mnist:
 
 
 def test_a_probe_leaves_the_network_as_it_was(mnist: ImageSet) -> None:
-    from labkit.torch_networks import build
-    from labkit.torch_probe import probe
+    from labkit.torch.networks import build
+    from labkit.torch.probe import probe
 
     network = build("lenet-dropout", "relu", 1).train()
     probe(network)(mnist.test_images[0])
@@ -68,8 +68,8 @@ def test_a_probe_leaves_the_network_as_it_was(mnist: ImageSet) -> None:
 
 
 def test_a_keras_probe_gives_the_networks_probabilities(keras_file: Path, mnist: ImageSet) -> None:
-    from labkit.keras_models import load_model
-    from labkit.keras_training import evaluate
+    from labkit.keras.saving import load_model
+    from labkit.keras.training import evaluate
 
     expected = evaluate(load_model(keras_file), mnist.test_images[:3], mnist.test_labels[:3]).probabilities
     probe = load_probe(keras_file)
@@ -131,8 +131,8 @@ def test_grey_maps_span_all_levels() -> None:
 
 def test_the_onnx_network_gives_pythons_probabilities(torch_file: Path, tmp_path: Path, mnist: ImageSet) -> None:
     ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    from labkit.torch_models import load_model
-    from labkit.torch_onnx import export_onnx
+    from labkit.torch.onnx_export import export_onnx
+    from labkit.torch.saving import load_model
 
     names = export_onnx(load_model(torch_file), tmp_path / "network.onnx")
     assert [path.name for path in tmp_path.glob("*.onnx*")] == ["network.onnx"]  # one file, no data beside it

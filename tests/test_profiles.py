@@ -9,17 +9,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import labkit.profiles
-from labkit.data import ImageSet
-from labkit.errors import LabError
-from labkit.profiles import QUICK_EPOCHS_LONG, QUICK_EPOCHS_SHORT, QUICK_TRAIN_IMAGES, Plan, make_plan, resolve_profile
-from labkit.torch_training import pick_device
+import labkit.runs.plans
+from labkit.base.errors import LabError
+from labkit.data.mnist import ImageSet
+from labkit.runs.plans import (
+    QUICK_EPOCHS_LONG,
+    QUICK_EPOCHS_SHORT,
+    QUICK_TRAIN_IMAGES,
+    Plan,
+    make_plan,
+    resolve_profile,
+)
+from labkit.torch.device import pick_device
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Pretend that there is a GPU, or none."""
-    monkeypatch.setattr(labkit.profiles, "has_gpu", lambda: request.param)
+    monkeypatch.setattr(labkit.runs.plans, "has_gpu", lambda: request.param)
 
 
 @pytest.mark.parametrize(("gpu", "settled"), [(True, "full"), (False, "quick")], indirect=["gpu"])
@@ -102,13 +109,13 @@ def gpu_without_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def no_kernel(*_: Any, device: str) -> None:
         raise RuntimeError("CUDA error: no kernel image is available for execution on the device")
 
-    labkit.profiles.cuda_works.cache_clear()
+    labkit.runs.plans.cuda_works.cache_clear()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla P100-PCIE-16GB")
     monkeypatch.setattr(torch, "ones", no_kernel)
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)  # else TensorFlow is asked
     yield
-    labkit.profiles.cuda_works.cache_clear()
+    labkit.runs.plans.cuda_works.cache_clear()
 
 
 def test_a_gpu_without_kernels_is_left_alone_and_named_once(

@@ -9,10 +9,11 @@ from helpers import run_command
 from nbclient import NotebookClient
 from tiny_notebooks import write_notebook
 
-QUESTION = "from labkit.progress import somebody_watches\nprint('watched:', somebody_watches())"
+QUESTION = "from labkit.base.progress import somebody_watches\nprint('watched:', somebody_watches())"
 REPORT = """
 from pathlib import Path
-from labkit import cli, report
+from labkit import cli
+from labkit.report import papermill_run as report
 report.notebooks_dir = lambda: Path("books")
 cli.main(["report", "--profile", "quick", "--out", "out"])
 """

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from labkit import publish
-from labkit.bench import NETWORKS, best_loops
-from labkit.paths import reference_dir
-from labkit.publish import with_tables
-from labkit.report import series
-from labkit.runs import runs
+from labkit.base.paths import reference_dir
+from labkit.bench.compare import NETWORKS, best_loops
+from labkit.report.publish import publish, with_tables
+from labkit.report.series import series
+from labkit.runs.registry import ten_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,7 +20,7 @@ def test_the_tables_are_those_of_the_reference_run() -> None:
     assert with_tables(README) == README
     reference = json.loads((reference_dir() / "results.json").read_text(encoding="utf-8"))
     by_run = {record["run"]: record for record in reference["runs"]}
-    for run in runs().values():
+    for run in ten_runs().values():
         accuracy = 100 * by_run[run.id]["test"]["accuracy"]
         assert f"| {run.id} | {run.epochs} | {100 * run.published.accuracy:.2f} | {accuracy:.2f} |" in README
 
@@ -30,7 +29,7 @@ def test_the_reference_run_is_a_full_one() -> None:
     reference = json.loads((reference_dir() / "results.json").read_text(encoding="utf-8"))
     assert reference["profile"] == "full"
     by_run = {record["run"]: record for record in reference["runs"]}
-    for run in runs().values():
+    for run in ten_runs().values():
         record = by_run[run.id]
         assert (record["epochs"], record["train_images"], record["seed"]) == (run.epochs, 60_000, run.seed)
         assert (record["params"], record["trainable_params"]) == (run.params, run.trainable_params)

@@ -9,10 +9,11 @@ import nbformat
 import pytest
 from matplotlib.figure import Figure
 
-from labkit.pages import write_page
-from labkit.paths import notebooks_dir
-from labkit.plotting import png
-from labkit.report import Outcome, series, write_report
+from labkit.base.paths import notebooks_dir
+from labkit.plots.style import png
+from labkit.report.index_page import write_report
+from labkit.report.pages import write_page
+from labkit.report.series import Outcome, series
 
 
 def test_figures_keep_their_texts_whatever_the_times_of_the_files(tmp_path: Path) -> None:

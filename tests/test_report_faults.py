@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from tiny_notebooks import write_notebook
 
-from labkit import cli, report
+from labkit import cli
+from labkit.report import papermill_run as report
 
 # `labkit ...` over the notebooks of another folder, in a process of its own
 LABKIT_OVER = """
 import sys
 from pathlib import Path
-from labkit import cli, report
+from labkit import cli
+from labkit.report import papermill_run as report
 report.notebooks_dir = lambda: Path(sys.argv[1])
 cli.main(sys.argv[2:])
 """
@@ -114,7 +116,7 @@ def _alive(pid: int) -> bool:
     ],
 )
 def test_plain_papermill_is_stopped(given: list[str], said: str, tmp_path: Path) -> None:
-    bench = "from labkit.lab import Lab\nlab = Lab('01_tiny')"
+    bench = "from labkit.lab.notebook import Lab\nlab = Lab('01_tiny')"
     write_notebook(tmp_path, "01_tiny", bench, "open('went on', 'w')")
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", "01_tiny.ipynb", "out.ipynb", *given]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -11,14 +11,18 @@ import pytest
 from tiny_notebooks import write_notebook
 from training_child import CHILD, run_cli, small_data
 
-from labkit import keras_training, report, torch_training
-from labkit.errors import LabError
-from labkit.history import History, Score
-from labkit.results import Record
-from labkit.runs import Optimizer, runs
-from labkit.verify import compare
+import labkit.keras
+import labkit.torch
+from labkit.base.errors import LabError
+from labkit.keras import training as keras_training
+from labkit.report import papermill_run as report
+from labkit.report.verify import compare
+from labkit.runs.history import History, Score
+from labkit.runs.records import Record
+from labkit.runs.registry import Optimizer, ten_runs
+from labkit.torch import training as torch_training
 
-RECIPES = sorted({(run.framework, run.network, run.activation, run.optimizer) for run in runs().values()}, key=str)
+RECIPES = sorted({(run.framework, run.network, run.activation, run.optimizer) for run in ten_runs().values()}, key=str)
 
 
 def train_recipe(framework: str, network: str, activation: str, optimizer: Optimizer, seed: int) -> str:
@@ -32,21 +36,21 @@ def train_recipe(framework: str, network: str, activation: str, optimizer: Optim
     }
     data = small_data(256, 100)
     if framework == "torch":
-        from labkit import torch_networks
+        from labkit.torch import networks as torch_networks
 
         torch_network = torch_networks.build(network, activation, seed)
         torch_training.fit(torch_network, data, **settings)
-        return torch_training.weights_sha256(torch_network)
-    from labkit import keras_networks
+        return labkit.torch.weights_sha256(torch_network)
+    from labkit.keras import networks as keras_networks
 
     keras_network = keras_networks.build(network, activation, seed)
     keras_training.fit(keras_network, data, **settings)
-    return keras_training.weights_sha256(keras_network)
+    return labkit.keras.weights_sha256(keras_network)
 
 
 def test_recipes_are_those_of_the_ten_runs() -> None:
     assert len(RECIPES) == 6
-    assert len(runs()) == 10
+    assert len(ten_runs()) == 10
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: "-".join(recipe[:3]))
@@ -77,9 +81,9 @@ def test_threads_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 # What a notebook of the series leaves behind, without a framework and in a second.
 BENCH = """
 import hashlib, os
-from labkit.history import Epoch, History, Recipe, Score
-from labkit.lab import Lab
-from labkit.results import Record, save_record
+from labkit.runs.history import Epoch, History, Recipe, Score
+from labkit.lab.notebook import Lab
+from labkit.runs.records import Record, save_record
 
 lab = Lab({name!r})
 history = History([Epoch(1, 0.5, 0.9, 0.5, 0.9, 1.0)], recipe=Recipe(0.01, 0.0, 128, lab.parameters["seed"], 1, 10, ""))
@@ -183,7 +187,7 @@ def test_verify_of_a_real_notebook(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_damaged_report_is_a_lab_error(tmp_path: Path) -> None:
-    from labkit.verify import read_results
+    from labkit.report.verify import read_results
 
     (tmp_path / "results.json").write_bytes(b"\xff\xfe")
     with pytest.raises(LabError, match="not the results of a report"):

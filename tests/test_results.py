@@ -10,25 +10,19 @@ import numpy as np
 import pytest
 from helpers import small_idx_files, write_idx_folder
 
-from labkit import profiles, results
-from labkit.data import ImageSet
-from labkit.errors import LabError
-from labkit.history import Evaluation, History, Recipe, Score
-from labkit.lab import Lab
-from labkit.paths import notebooks_dir, reference_dir
-from labkit.report import run_report
-from labkit.results import (
-    Record,
-    environment,
-    format_table,
-    load_probabilities,
-    load_records,
-    make_record,
-    results_table,
-    save_record,
-)
-from labkit.runs import find_run, runs
-from labkit.single_run import train_run
+from labkit.base.errors import LabError
+from labkit.base.paths import notebooks_dir, reference_dir
+from labkit.data.mnist import ImageSet
+from labkit.lab.notebook import Lab
+from labkit.report.papermill_run import run_report
+from labkit.runs import plans as profiles
+from labkit.runs import records as results
+from labkit.runs.computer import environment
+from labkit.runs.history import Evaluation, History, Recipe, Score
+from labkit.runs.records import Record, load_probabilities, load_records, make_record, save_record
+from labkit.runs.registry import find_run, ten_runs
+from labkit.runs.train_run import train_run
+from labkit.stats.results_table import format_table, results_table
 
 PROBABILITIES = np.random.default_rng(0).dirichlet(np.ones(10), 10_000).astype(np.float32)
 
@@ -152,7 +146,7 @@ def test_records_come_in_the_order_of_the_report_and_then_the_others(history: Hi
 
 def test_the_table_compares_and_says_that_a_quick_run_was_one(record: Record) -> None:
     table = results_table({"keras-baseline-5": record})
-    assert list(table.index) == list(runs())
+    assert list(table.index) == list(ten_runs())
     row = table.loc["keras-baseline-5"]
     assert row["published accuracy (%)"] == pytest.approx(97.35)
     assert row["this run accuracy (%)"] == pytest.approx(97.35)

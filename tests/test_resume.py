@@ -13,9 +13,11 @@ import pytest
 import torch
 from training_child import CHILD, build, run_cli, saved_epochs, small_data, summary, train, wait_for
 
-from labkit import profiles, torch_networks, torch_training
-from labkit.errors import LabError
-from labkit.history import Recipe
+from labkit.base.errors import LabError
+from labkit.runs import plans as profiles
+from labkit.runs.history import Recipe
+from labkit.torch import networks as torch_networks
+from labkit.torch import training as torch_training
 
 FRAMEWORKS = ("torch", "keras")
 

@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.errors import LabError
-from labkit.paths import data_dir
-from labkit.runs import find_run, runs
+from labkit.base.errors import LabError
+from labkit.base.paths import data_dir
+from labkit.runs.registry import find_run, ten_runs
 
 REPORT = json.loads((data_dir() / "published" / "report.json").read_text(encoding="utf-8"))
 ENTRIES = {entry["id"]: entry for entry in REPORT["runs"]}
 
 
 def test_the_ids_are_those_of_the_report_in_its_order() -> None:
-    assert list(runs()) == list(ENTRIES)
-    assert len(runs()) == 10
+    assert list(ten_runs()) == list(ENTRIES)
+    assert len(ten_runs()) == 10
 
 
 @pytest.mark.parametrize("run_id", ENTRIES)
 def test_every_published_figure_is_in_the_registry(run_id: str) -> None:
-    run, entry = runs()[run_id], ENTRIES[run_id]
+    run, entry = ten_runs()[run_id], ENTRIES[run_id]
     assert (run.framework, run.network, run.activation, run.epochs) == (
         entry["framework"],
         entry["network"],
@@ -39,33 +39,33 @@ def test_every_published_figure_is_in_the_registry(run_id: str) -> None:
 
 @pytest.mark.parametrize("run_id", ENTRIES)
 def test_correct_images_and_accuracy_agree(run_id: str) -> None:
-    published = runs()[run_id].published
+    published = ten_runs()[run_id].published
     assert published.correct == ENTRIES[run_id]["test"].get("correct", published.correct)
     assert published.correct / 10_000 == pytest.approx(published.accuracy, abs=5e-5)
 
 
 def test_the_recipes_are_those_of_the_report() -> None:
-    for run in runs().values():
+    for run in ten_runs().values():
         assert run.optimizer.learning_rate == 0.01
         assert run.optimizer.momentum == (0.5 if run.framework == "torch" else 0.0)
         assert (run.batch_size, run.seed) == (128, 1)
 
 
 def test_no_two_runs_save_under_one_name() -> None:
-    files = [run.model_file for run in runs().values()]
+    files = [run.model_file for run in ten_runs().values()]
     assert len(set(files)) == len(files)
 
 
 def test_models_keep_their_published_names_but_for_the_one_that_was_overwritten() -> None:
-    renamed = {run.id for run in runs().values() if run.model_file != run.published.saved_as}
+    renamed = {run.id for run in ten_runs().values() if run.model_file != run.published.saved_as}
     assert renamed == {"keras-extra-conv-20"}
-    for run in runs().values():
+    for run in ten_runs().values():
         assert run.model_file.endswith(".keras" if run.framework == "keras" else ".pth")
 
 
 def test_the_20_epoch_runs_have_a_5_epoch_run_of_the_same_recipe() -> None:
     def recipe(run_id: str) -> tuple[object, ...]:
-        run = runs()[run_id]
+        run = ten_runs()[run_id]
         return (run.framework, run.network, run.activation, run.optimizer, run.batch_size, run.seed)
 
     for name in ("keras-baseline", "keras-leaky-relu", "torch-baseline", "torch-leaky-relu"):

@@ -5,8 +5,9 @@ from math import comb, isnan
 import numpy as np
 import pytest
 
-from labkit.errors import LabError
-from labkit.stats import bootstrap_interval, mcnemar, paired_difference, seeds_needed, t_interval
+from labkit.base.errors import LabError
+from labkit.stats.intervals import bootstrap_interval, seeds_needed, t_interval
+from labkit.stats.paired_tests import mcnemar, paired_difference
 
 # Student (1908), section 9: additional hours of sleep under two drugs, ten patients; also R's data set `sleep`.
 SLEEP_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]

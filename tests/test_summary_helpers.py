@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from labkit import summary
-from labkit.claims import CLAIMS
-from labkit.errors import LabError
-from labkit.history import Epoch, History, Recipe, Score
-from labkit.mistakes import (
+from labkit.base.errors import LabError
+from labkit.plots.summary import plot_all_curves, plot_cost, plot_times_wrong
+from labkit.runs.history import Epoch, History, Recipe, Score
+from labkit.runs.records import Record, load_records, save_record
+from labkit.runs.registry import ten_runs
+from labkit.stats import summary
+from labkit.stats.claims import CLAIMS
+from labkit.stats.mistakes import (
     caption,
     confident_mistakes,
     confused_pairs,
@@ -21,9 +24,7 @@ from labkit.mistakes import (
     right_in_one_only,
     times_wrong,
 )
-from labkit.results import Record, load_records, save_record
-from labkit.runs import runs
-from labkit.summary import (
+from labkit.stats.summary import (
     Results,
     claim_verdict,
     claims_table,
@@ -31,7 +32,6 @@ from labkit.summary import (
     cost_table,
     deviation_table,
 )
-from labkit.summary_plots import plot_all_curves, plot_cost, plot_times_wrong
 
 LABELS = np.arange(10_000, dtype=np.uint8) % 10
 
@@ -96,7 +96,7 @@ def test_caption_never_claims_certainty(share: float, expected: str) -> None:
     assert caption(4, probabilities) == expected
 
 
-@pytest.mark.parametrize("run_ids", [["torch-baseline-5"], ["keras-baseline-20", "torch-deep-bn-20"], list(runs())])
+@pytest.mark.parametrize("run_ids", [["torch-baseline-5"], ["keras-baseline-20", "torch-deep-bn-20"], list(ten_runs())])
 def test_the_summary_works_with_any_subset_of_the_runs(tmp_path: Path, run_ids: list[str]) -> None:
     for number, run_id in enumerate(run_ids):
         save_run(tmp_path, run_id, 100 + number)
@@ -107,7 +107,7 @@ def test_the_summary_works_with_any_subset_of_the_runs(tmp_path: Path, run_ids: 
     assert results.label == "this run (quick)"
     assert list(results.beyond) == ["an-experiment"]
     table = deviation_table(results)
-    assert list(table.index) == list(runs())
+    assert list(table.index) == list(ten_runs())
     assert table.loc[run_ids[0], "scale"] == "15,000 images, 2 epochs (quick)"
     assert (table["scale"] == "not run").sum() == 10 - len(run_ids)
     assert list(cost_table(results.records).index) == run_ids
@@ -120,7 +120,7 @@ def test_the_summary_works_with_any_subset_of_the_runs(tmp_path: Path, run_ids: 
 
 
 def test_a_deviation_is_given_in_images_and_standard_errors(tmp_path: Path) -> None:
-    published = runs()["torch-baseline-20"].published.correct
+    published = ten_runs()["torch-baseline-20"].published.correct
     save_run(tmp_path, "torch-baseline-20", 10_000 - published + 20, "full")
     results = collect(tmp_path, LABELS)
     assert results.label == "this run"
@@ -168,7 +168,7 @@ def test_a_run_without_probabilities_has_no_standard_error(tmp_path: Path) -> No
 
 
 def test_the_summary_needs_no_framework() -> None:
-    imports = "import labkit.lab, labkit.summary, labkit.summary_plots, labkit.mistakes, sys; "
+    imports = "import labkit.lab.notebook, labkit.stats.summary, labkit.plots.summary, labkit.stats.mistakes, sys; "
     found = "print([name for name in ('torch', 'tensorflow', 'keras') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", imports + found], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from labkit.base.errors import LabError
 from labkit.cli import main
-from labkit.errors import LabError
-from labkit.sweep import TrainingJob, parse_seeds, sweep_runs, training_jobs
-from labkit.sweep_results import accuracies, compact_sweep, read_sweep, reference_sweep, sweep_table
+from labkit.report.compact_sweep import compact_sweep
+from labkit.stats.sweeps import accuracies, read_sweep, reference_sweep, sweep_table
+from labkit.sweep.jobs import TrainingJob, parse_seeds, sweep_runs, training_jobs
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(
 
     (compact, _) = compact_sweep(tmp_path, tmp_path / "reference" / "sweeps")
     assert compact.name == "torch-baseline-5.json"
-    monkeypatch.setattr("labkit.sweep_results.reference_dir", lambda: tmp_path / "reference")
+    monkeypatch.setattr("labkit.stats.sweeps.reference_dir", lambda: tmp_path / "reference")
     again = reference_sweep()
     assert [(r.run, r.seed, r.test_accuracy) for r in again] == [(r.run, r.seed, r.test_accuracy) for r in results]
     assert all((a.predictions == b.predictions).all() for a, b in zip(again, results, strict=True))
@@ -169,6 +170,6 @@ def test_a_damaged_job_is_one_line(tmp_path: Path, damage: bytes) -> None:
 
 
 def test_no_shipped_sweep_is_an_empty_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labkit.sweep_results.reference_dir", lambda: tmp_path)
+    monkeypatch.setattr("labkit.stats.sweeps.reference_dir", lambda: tmp_path)
     assert reference_sweep() == []
     assert sweep_table([]).empty

@@ -10,7 +10,7 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from labkit.torch_dropout import LARGE, dropout_mask, fast_dropout
+from labkit.torch.dropout import LARGE, dropout_mask, fast_dropout
 
 SHAPE = (128, 64, 13, 13)  # of the Keras twin's first dropout
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from labkit.history import BatchLoss, Evaluation, History
-from labkit.torch_log import log_lines
+from labkit.runs.history import BatchLoss, Evaluation, History
+from labkit.torch.log import log_lines
 
 
 def test_lines_have_the_form_of_the_report() -> None:

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from training_child import small_data
 
-from labkit.data import ImageSet
-from labkit.errors import LabError
-from labkit.torch_many import fit_many
-from labkit.torch_networks import build
-from labkit.torch_training import fit
+from labkit.base.errors import LabError
+from labkit.data.mnist import ImageSet
+from labkit.torch.many import fit_many
+from labkit.torch.networks import build
+from labkit.torch.training import fit
 
 SEEDS = [1, 2, 3]
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from labkit.archives import read_label
-from labkit.paths import notebooks_dir
-from labkit.torch_models import save_model
-from labkit.torch_networks import ACTIVATIONS, build
+from labkit.base.paths import notebooks_dir
+from labkit.runs.model_files import read_label
+from labkit.torch.networks import ACTIVATIONS, build
+from labkit.torch.saving import save_model
 
 SHOWN = (
     ("05_pytorch_equivalents", "LeNetDropout", "lenet-dropout", "relu"),

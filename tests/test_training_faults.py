@@ -13,10 +13,15 @@ import pytest
 import torch
 from training_child import CHILD, in_epoch, run_cli, saved_epochs, summary, train, training_module, wait_for
 
-from labkit import cli, profiles, results, torch_training, training
-from labkit.errors import LabError
-from labkit.history import Evaluation
-from labkit.quiet_tensorflow import tf
+from labkit import cli
+from labkit.base.errors import LabError
+from labkit.keras.quiet_tensorflow import tf
+from labkit.runs import plans as profiles
+from labkit.runs import records as results
+from labkit.runs import training
+from labkit.runs.history import Evaluation
+from labkit.stats.results_table import results_table
+from labkit.torch import training as torch_training
 
 FRAMEWORKS = ("torch", "keras")
 
@@ -142,7 +147,8 @@ def test_interrupt_in_the_first_epoch_keeps_nothing(framework: str, monkeypatch:
 TRAIN = """
 import sys
 from pathlib import Path
-from labkit import cli, profiles
+from labkit import cli
+from labkit.runs import plans as profiles
 from training_child import pause_in_epoch
 profiles.QUICK_TRAIN_IMAGES = 2000
 pause_in_epoch(3, Path(sys.argv[1]))
@@ -173,7 +179,7 @@ def test_ctrl_c_saves_what_was_trained(
     ]
     record = results.load_records(tmp_path)["torch-baseline-5"]
     assert (len(record.history), record.recipe.epochs) == (2, 5)
-    (row,) = results.results_table({record.run: record}, [record.run])["this run was"]
+    (row,) = results_table({record.run: record}, [record.run])["this run was"]
     assert row == "2,000 images, 2 epochs (quick), interrupted: 5 were planned"
 
     assert run_cli("test", str(model), "--json") == 0

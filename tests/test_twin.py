@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from labkit.errors import LabError
-from labkit.paths import reference_dir
-from labkit.runs import find_run
-from labkit.weight_transfer import KerasLayer, keras_probabilities, read_keras_layers, state_arrays, torch_arrays
+from labkit.base.errors import LabError
+from labkit.base.paths import reference_dir
+from labkit.runs.keras_weights import KerasLayer, keras_probabilities, read_keras_layers
+from labkit.runs.registry import find_run
+from labkit.torch.twin import state_arrays, torch_arrays
 
 LARGEST_DIFFERENCE = 1e-5  # in probability, over 10,000 images and ten classes
 
 # Processes of their own: no test process holds both frameworks.
 SAVE_KERAS = """
 import sys
-from labkit.keras_models import save_model
-from labkit.keras_networks import build
-from labkit.quiet_tensorflow import keras
+from labkit.keras.saving import save_model
+from labkit.keras.networks import build
+from labkit.keras.quiet_tensorflow import keras
 import numpy as np
 
 network = build("baseline", "relu", seed=3)
@@ -36,10 +37,10 @@ PREDICT_WITH_TORCH = """
 import sys
 import numpy as np
 import torch
-from labkit.data import load_mnist
-from labkit.torch_networks import build
-from labkit.torch_training import evaluate
-from labkit.weight_transfer import read_keras_layers, state_arrays
+from labkit.data.mnist import load_mnist
+from labkit.torch.networks import build
+from labkit.torch.training import evaluate
+from labkit.torch.twin import read_keras_layers, state_arrays
 
 twin = build("keras-twin", "relu")
 names = [name for name, module in twin.named_children() if list(module.parameters())]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit import keras_networks
-from labkit.keras_models import save_model
-from labkit.quiet_tensorflow import keras
+from labkit.keras import networks as keras_networks
+from labkit.keras.quiet_tensorflow import keras
+from labkit.keras.saving import save_model
 
 layers = keras.layers
 MODELS = Path(__file__).parent / "models"

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from labkit import cli, training
-from labkit.data import ImageSet, load_mnist
+from labkit import cli
+from labkit.data.mnist import ImageSet, load_mnist
+from labkit.runs import training
 
 CHILD = Path(__file__)
 EPOCHS = 4
@@ -38,10 +39,10 @@ def small_data(images: int, test_images: int = 300) -> ImageSet:
 def build(framework: str) -> Any:
     """Build the report's network with dropout (PyTorch), or with dropout and batch normalisation (Keras)."""
     if framework == "torch":
-        from labkit import torch_networks
+        from labkit.torch import networks as torch_networks
 
         return torch_networks.build("lenet-dropout", "relu", seed=1)
-    from labkit import keras_networks
+    from labkit.keras import networks as keras_networks
 
     return keras_networks.build("extra-conv", "relu", seed=1)
 
@@ -52,10 +53,10 @@ def train(framework: str, states: Path | None, resume: bool = False, epochs: int
     settings = SETTINGS[framework] | changed
     data = small_data(settings.pop("images"))
     if framework == "torch":
-        from labkit.torch_training import fit as fit_torch
+        from labkit.torch.training import fit as fit_torch
 
         return network, fit_torch(network, data, epochs=epochs, state_dir=states, resume=resume, **settings)
-    from labkit.keras_training import fit as fit_keras
+    from labkit.keras.training import fit as fit_keras
 
     return network, fit_keras(network, data, epochs=epochs, state_dir=states, resume=resume, **settings)
 
@@ -72,16 +73,16 @@ def summary(framework: str, network: Any, history: Any) -> dict[str, Any]:
 def training_module(framework: str) -> Any:
     """Return labkit's training module of a framework."""
     if framework == "torch":
-        from labkit import torch_training
+        from labkit.torch import training as torch_training
 
         return torch_training
-    from labkit import keras_training
+    from labkit.keras import training as keras_training
 
     return keras_training
 
 
 def in_epoch(epoch: int, action: Callable[[], None]) -> Callable[..., Iterator[Any]]:
-    """Return a `labkit.training.watched` that does something in the middle of an epoch of the next training."""
+    """Return a `labkit.runs.training.watched` that does something in the middle of an epoch of the next training."""
     watched, epochs = training.watched, count(1)
 
     def watch(batches: Sequence[Any], bar: Any) -> Iterator[Any]:

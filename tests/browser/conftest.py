@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from browser.helpers import jupyter_lab, local_page
-from labkit.pdf import HEADLESS
+from labkit.report.pdf import HEADLESS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

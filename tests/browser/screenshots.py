@@ -15,12 +15,13 @@ import nbformat
 import pytest
 
 from browser.helpers import draw_seven, open_notebook, open_pad, run_all_cells, shown_percentages, write_lab_notebook
-from labkit import report as labkit_report
-from labkit.pages import write_page
-from labkit.paths import notebooks_dir, project_dir, reference_dir
-from labkit.report import SUMMARY, Outcome, series, write_report
-from labkit.results import save_record
-from labkit.runs import find_run
+from labkit.base.paths import notebooks_dir, project_dir, reference_dir
+from labkit.report import papermill_run as labkit_report
+from labkit.report.index_page import write_report
+from labkit.report.pages import write_page
+from labkit.report.series import SUMMARY, Outcome, series
+from labkit.runs.records import save_record
+from labkit.runs.registry import find_run
 
 SCREENSHOTS = project_dir() / "figures" / "screenshots"
 SOURCES = SCREENSHOTS / "sources.json"
@@ -103,7 +104,7 @@ def test_jupyterlab_with_the_widget(lab_page: Any, lab: tuple[str, Path]) -> Non
     address, folder = lab
     # a relative path, so that the picture names no folder of this machine
     (folder / DEEP).write_bytes((reference_dir() / "models" / DEEP).read_bytes())
-    write_lab_notebook(folder / "draw.ipynb", f'from labkit.draw import draw\n\ndraw("{DEEP}")')
+    write_lab_notebook(folder / "draw.ipynb", f'from labkit.lab.drawing_widget import draw\n\ndraw("{DEEP}")')
     run_all_cells(lab_page, address, "draw.ipynb")
     lab_page.wait_for_selector(".lk-canvas", timeout=60_000)
     draw_seven(lab_page)

@@ -17,14 +17,14 @@ from browser.helpers import (
     shown_percentages,
     write_lab_notebook,
 )
-from labkit.paths import notebooks_dir, reference_dir
-from labkit.runs import find_run
+from labkit.base.paths import notebooks_dir, reference_dir
+from labkit.runs.registry import find_run
 
 pytestmark = pytest.mark.slow
 
 RUN_S = 420  # a minute on two quiet cores
 DEEP = reference_dir() / "models" / find_run("torch-deep-bn-20").model_file
-DRAW = f"from labkit.draw import draw\n\nwidget = draw({str(DEEP)!r})\nwidget"
+DRAW = f"from labkit.lab.drawing_widget import draw\n\nwidget = draw({str(DEEP)!r})\nwidget"
 # A stroke, and the time until its picture is there: the probabilities and the maps are written in one go
 TIME_A_STROKE = """
 async () => {

@@ -9,25 +9,26 @@ import numpy as np
 import pytest
 
 from browser.helpers import draw_seven, open_pad, serious_findings, shown_percentages
-from labkit.data import load_mnist
-from labkit.digits import mnist_image
-from labkit.draw import grey_maps
-from labkit.files import write_text
-from labkit.models import load_probe
-from labkit.pages import write_page
-from labkit.paths import notebooks_dir
-from labkit.probes import Probe
-from labkit.report import Outcome, write_report
-from labkit.webpage import write_draw_page
+from labkit.base.files import write_text
+from labkit.base.paths import notebooks_dir
+from labkit.data.digits import mnist_image
+from labkit.data.mnist import load_mnist
+from labkit.lab.drawing_widget import grey_maps
+from labkit.report.drawing_page import write_draw_page
+from labkit.report.index_page import write_report
+from labkit.report.pages import write_page
+from labkit.report.series import Outcome
+from labkit.runs.any_model import load_probe
+from labkit.runs.probes import Probe
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
     """A small report: two notebooks with every kind of output, the index, and the drawing page."""
     pytest.importorskip("onnx", reason="onnx is not installed")
-    from labkit.torch_models import TorchModel, save_model
-    from labkit.torch_networks import build
-    from labkit.torch_onnx import export_onnx
+    from labkit.torch.networks import build
+    from labkit.torch.onnx_export import export_onnx
+    from labkit.torch.saving import TorchModel, save_model
 
     out = tmp_path_factory.mktemp("site")
     network = build("deep-bn", "leaky_relu", 1)
@@ -39,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
         write_page(out / f"{name}.ipynb", names)
     write_report(out, [Outcome(name, "done", 1.0, "", "") for name in names], "quick", {"seed": 3})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("labkit.webpage.reference_onnx", lambda: out / "deep.onnx")
+        patch.setattr("labkit.report.drawing_page.reference_onnx", lambda: out / "deep.onnx")
         write_draw_page(out)
     index = (out / "index.html").read_text(encoding="utf-8")
     if "draw.html" not in index:  # no shipped network yet
@@ -52,7 +53,7 @@ def _notebook(name: str) -> nbformat.NotebookNode:
 
     from matplotlib.figure import Figure
 
-    from labkit.plotting import png
+    from labkit.plots.style import png
 
     picture = base64.b64encode(png(Figure(figsize=(2, 1)))).decode()
     table = "<table><tr><th>run</th><th>accuracy (%)</th></tr><tr><td>one</td><td>97.35</td></tr></table>"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from labkit.data import ImageSet
+from labkit.data.mnist import ImageSet
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def device() -> str:
 
     LABKIT_TEST_DEVICE=cpu runs what does not need a GPU's memory or speed on the CPU: to check the tests themselves.
     """
-    from labkit.torch_training import pick_device
+    from labkit.torch.device import pick_device
 
     chosen = pick_device(os.environ.get("LABKIT_TEST_DEVICE") or None).type
     if chosen == "cpu" and "LABKIT_TEST_DEVICE" not in os.environ:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labkit.data import ImageSet, load_mnist
-from labkit.keras_networks import NETWORKS, build
-from labkit.keras_training import fit, weights_sha256
-from labkit.quiet_tensorflow import tf
+from labkit.data.mnist import ImageSet, load_mnist
+from labkit.keras.networks import NETWORKS, build
+from labkit.keras.quiet_tensorflow import tf
+from labkit.keras.training import fit
+from labkit.keras.weights import weights_sha256
 
 GPU_IMAGES, CPU_IMAGES = 20_000, 1_500
 

@@ -14,13 +14,14 @@ import pytest
 import torch
 from torch import nn
 
-from labkit.data import ImageSet
-from labkit.errors import LabError
-from labkit.history import History
-from labkit.paths import notebooks_dir
-from labkit.torch_many import fit_many
-from labkit.torch_networks import NETWORKS, build
-from labkit.torch_training import evaluate, fit, weights_sha256
+from labkit.base.errors import LabError
+from labkit.base.paths import notebooks_dir
+from labkit.data.mnist import ImageSet
+from labkit.runs.history import History
+from labkit.torch.many import fit_many
+from labkit.torch.networks import NETWORKS, build
+from labkit.torch.training import evaluate, fit
+from labkit.torch.weights import weights_sha256
 
 pytestmark = pytest.mark.gpu
 
@@ -135,8 +136,8 @@ def test_out_of_memory_is_one_line(
 
 def test_the_benchmark_measures_the_device(device: str) -> None:
     pytest.importorskip("torchvision", reason="the DataLoader loop takes torchvision's transforms")
-    from labkit.bench import LOOPS, bench_table, run_bench
-    from labkit.bench import NETWORKS as MEASURED
+    from labkit.bench.compare import LOOPS, bench_table, run_bench
+    from labkit.bench.compare import NETWORKS as MEASURED
 
     names = [name for name, framework in MEASURED.items() if framework == "torch"]
     result = run_bench(names, repeats=1, batches=10)

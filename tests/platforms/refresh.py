@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
-from labkit.errors import LabError, one_line
-from labkit.files import write_text
+from labkit.base.errors import LabError, one_line
+from labkit.base.files import write_text
 
 STORED = Path(__file__).resolve().parent / "colab.txt"
 HEADER = """\

@@ -28,7 +28,7 @@ import nbformat
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from labkit.errors import LabError, one_line, unknown
+from labkit.base.errors import LabError, one_line, unknown
 
 ROOT = Path(__file__).resolve().parents[2]
 COLAB = ROOT / "tests" / "platforms" / "colab.txt"

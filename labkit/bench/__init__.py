@@ -1,0 +1,1 @@
+"""The training loops of labkit beside the usual ones."""

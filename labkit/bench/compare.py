@@ -1,0 +1,205 @@
+"""`labkit bench`: this project's training loops beside the plain ones, measured in turn.
+
+Each measurement runs in a process of its own, so that its peak memory is its own and the memory setting of the fast
+loop (`labkit.base.memory`) does not help the plain one. The loops of a network take turns, a few dozen batches each, so
+that whatever else the computer does hits all of them alike.
+"""
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from labkit.base.errors import LabError, unknown
+from labkit.base.own_process import run_apart
+from labkit.bench.worker import Measurement, measure_loop
+from labkit.plots.style import BLUE, INK, png, style
+from labkit.runs.computer import environment
+from labkit.runs.registry import BATCH_SIZE
+
+LOOPS = {
+    "torch": ("labkit", "DataLoader, 0 workers", "DataLoader, 2 workers"),
+    "keras": ("labkit", "model.fit"),
+}
+NETWORKS = {
+    "lenet-dropout": "torch",
+    "deep-bn": "torch",
+    "keras-twin": "torch",
+    "baseline": "keras",
+    "extra-conv": "keras",
+    "leaky": "keras",
+}
+TRAIN_IMAGES = 60_000
+EPOCH_BATCHES = -(-TRAIN_IMAGES // BATCH_SIZE)
+PRECISION = "float32, TF32 off"  # in every loop and in the matrix product
+WARM_UP = "each loop runs once before each measurement; a DataLoader's first 5 batches are not counted"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one loop with one network.
+
+    Attributes
+    ----------
+    framework, network, loop : str
+    seconds : float
+        An epoch of 60,000 images takes: the median.
+    fastest, slowest : float
+        The spread of `seconds`.
+    images_per_second : float
+    arithmetic_share : float
+        Of the rate that a large matrix product attains on the device, from 0 to 1.
+    memory : float
+        The largest that the process of the loop had, in MiB: interpreter, framework and data included. Of the
+        main process only: a DataLoader's workers are not in it. On a CUDA GPU, of the GPU's memory.
+    ratio : float
+        Seconds of this loop over those of labkit's.
+    """
+
+    framework: str
+    network: str
+    loop: str
+    seconds: float
+    fastest: float
+    slowest: float
+    images_per_second: float
+    arithmetic_share: float
+    memory: float
+    ratio: float
+
+
+def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60) -> dict[str, Any]:
+    """Measure the loops of some networks.
+
+    Parameters
+    ----------
+    networks : sequence of str
+        Keys of `NETWORKS`; all of them by default.
+    repeats : int
+        Measurements of each loop.
+    batches : int
+        Of 128 images, a measurement; 469 are a whole epoch. Fewer are extrapolated to an epoch.
+
+    Returns
+    -------
+    dict
+        `device`, `precision`, `batches`, `repeats`, `warm_up`, `environment`, and `rows`: `Row` as dicts.
+
+    Raises
+    ------
+    LabError
+        A network is unknown, a number is out of range, or a measuring process failed.
+    """
+    for network in networks:
+        if network not in NETWORKS:
+            raise unknown("network", network, NETWORKS)
+    if not 1 <= batches <= EPOCH_BATCHES:
+        raise LabError(f"batches is {batches}: valid are 1 to {EPOCH_BATCHES}, a whole epoch")
+    if repeats < 1:
+        raise LabError(f"repeats is {repeats}: valid are whole numbers from 1 up")
+    result: dict[str, Any] = {
+        "device": "",
+        "precision": PRECISION,
+        "batches": batches,
+        "repeats": repeats,
+        "warm_up": WARM_UP,
+        "environment": environment(),
+        "rows": [],
+    }
+    for network in networks or NETWORKS:
+        device, rows = _measure_network(network, repeats, batches)
+        result["device"] = device
+        result["rows"] += [asdict(row) for row in rows]
+    return result
+
+
+def _measure_network(network: str, repeats: int, batches: int) -> tuple[str, list[Row]]:
+    framework = NETWORKS[network]
+    measured: dict[str, list[Measurement]] = {loop: [] for loop in LOOPS[framework]}
+    for _ in range(repeats):
+        for loop, given in measured.items():
+            given.append(run_apart(measure_loop, (framework, loop, network, batches), {}))
+    first = measured["labkit"][0]
+    attainable = max(one.matmul for given in measured.values() for one in given)
+    rows: list[Row] = []
+    for loop, given in measured.items():
+        # Epochs hold 60,000 images: the last batch is smaller
+        epochs = [one.seconds * TRAIN_IMAGES / min(batches * BATCH_SIZE, TRAIN_IMAGES) for one in given]
+        seconds = statistics.median(epochs)
+        rate = TRAIN_IMAGES / seconds
+        rows.append(
+            Row(
+                framework=framework,
+                network=network,
+                loop=loop,
+                seconds=seconds,
+                fastest=min(epochs),
+                slowest=max(epochs),
+                images_per_second=rate,
+                arithmetic_share=first.flops / BATCH_SIZE * rate / attainable,
+                memory=max(one.memory for one in given),
+                ratio=seconds / rows[0].seconds if rows else 1.0,
+            )
+        )
+    return first.device, rows
+
+
+def best_loops(result: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the row of labkit's loop and that of the fastest plain one, by network."""
+    best = {}
+    for ours in result["rows"]:
+        if ours["loop"] == "labkit":
+            plain = [row for row in result["rows"] if row["network"] == ours["network"] and row["loop"] != "labkit"]
+            best[ours["network"]] = ours, min(plain, key=lambda row: float(row["seconds"]))
+    return best
+
+
+def bench_table(result: dict[str, Any]) -> str:
+    """Return the table that `labkit bench` prints."""
+    lines = [
+        f"{result['device']}; median of {result['repeats']} x {result['batches']} batches of {BATCH_SIZE}, in turn",
+        f"warm-up excluded: {result['warm_up']}",
+        f"{result['precision']}; MiB: peak memory, on a CUDA GPU that of the GPU",
+        "",
+        f"{'network':14} {'loop':22} {'s/epoch':>8} {'spread':>15} {'images/s':>9} {'of matmul':>9} "
+        f"{'MiB':>6} {'ratio':>6}",
+    ]
+    for entry in result["rows"]:
+        row = Row(**entry)
+        spread = f"{row.fastest:.1f} to {row.slowest:.1f}"
+        lines.append(
+            f"{row.network:14} {row.loop:22} {row.seconds:8.1f} {spread:>15} {row.images_per_second:9,.0f} "
+            f"{100 * row.arithmetic_share:8.0f}% {row.memory:6.0f} {row.ratio:6.2f}"
+        )
+    return "\n".join(lines)
+
+
+def plot_bench(result: dict[str, Any]) -> Figure:
+    """Plot seconds an epoch as bars, labkit's loops in blue and the plain ones in grey."""
+    rows = [Row(**entry) for entry in result["rows"]]
+    with style():
+        figure, axes = plt.subplots(figsize=(8, 0.6 + 0.32 * len(rows)), layout="constrained")
+        for position, row in enumerate(rows):
+            spread = [[row.seconds - row.fastest], [row.slowest - row.seconds]]
+            colour = BLUE if row.loop == "labkit" else INK
+            axes.barh(position, row.seconds, xerr=spread, color=colour, ecolor=INK, alpha=0.9)
+            axes.text(row.slowest, position, f"  {row.seconds:.1f} s, {row.ratio:.1f}x", va="center", fontsize=8)
+        axes.set_yticks(range(len(rows)), [f"{row.network}: {row.loop}" for row in rows], fontsize=8)
+        axes.invert_yaxis()
+        axes.margins(x=0.15)
+        axes.set(xlabel="seconds an epoch of 60,000 images", title="Training loops, measured in turn")
+    return figure
+
+
+def write_bench(result: dict[str, Any], out: Path) -> None:
+    """Write `bench.json` and `bench.png` into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "bench.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    figure = plot_bench(result)
+    png(figure, out / "bench.png")
+    plt.close(figure)

@@ -1,0 +1,59 @@
+"""One measurement of `labkit bench`, made in a process of its own."""
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+
+from labkit.data.mnist import load_mnist
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one process measured of one loop.
+
+    Attributes
+    ----------
+    seconds : float
+        For the batches that were asked for.
+    memory : float
+        The largest that the process had, on a GPU that of the GPU, in MiB; 0 where that is not told (Windows).
+    matmul : float
+        Operations per second of a large matrix product on the device.
+    flops : int
+        Operations of one batch.
+    device : str
+    """
+
+    seconds: float
+    memory: float
+    matmul: float
+    flops: int
+    device: str
+
+
+def measure_loop(job: tuple[str, str, str, int]) -> Measurement:
+    """Run a loop once to warm up, and measure it.
+
+    Parameters
+    ----------
+    job : (str, str, str, int)
+        Framework, loop, network, and the number of batches.
+    """
+    framework, loop, network, batches = job
+    bench = import_module(f"labkit.bench.{framework}_loops")
+    from labkit.runs.computer import device_name
+
+    measure = bench.timer(loop, network, load_mnist(), batches)
+    measure()
+    seconds = measure()
+    memory = bench.gpu_memory() or _peak_memory()
+    return Measurement(seconds, memory, bench.matmul_rate(), bench.flops_of_batch(network), device_name())
+
+
+def _peak_memory() -> float:
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -1,0 +1,1 @@
+"""The images: MNIST and other IDX sets, and digits from photos and scans."""

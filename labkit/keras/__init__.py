@@ -1,0 +1,22 @@
+"""Keras: the networks of the report, training and testing, saving and loading, a look inside."""
+
+from labkit.keras.networks import build, count_params
+from labkit.keras.probe import probe
+from labkit.keras.saving import load_model, save_model
+from labkit.keras.training import evaluate, fit, normalise, set_seed, threads, train_epoch
+from labkit.keras.weights import weights_sha256
+
+__all__ = [
+    "build",
+    "count_params",
+    "evaluate",
+    "fit",
+    "load_model",
+    "normalise",
+    "probe",
+    "save_model",
+    "set_seed",
+    "threads",
+    "train_epoch",
+    "weights_sha256",
+]

@@ -1,0 +1,236 @@
+"""Training and testing in Keras: a plain loop over batches, each one call of a compiled step.
+
+The training images lie on the device as bytes, and batch normalisation is one operation: faster than `model.fit`,
+with the same mathematics. `labkit bench` measures what that is worth.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labkit.data.mnist import ImageSet
+from labkit.keras.batch_norm import fused_batch_normalisation
+from labkit.keras.quiet_tensorflow import keras, tf
+from labkit.keras.weights import describe
+from labkit.runs.history import Evaluation, History, Recipe
+from labkit.runs.states import Arrays, hash_arrays
+from labkit.runs.training import evaluation_of, out_of_memory, run_epochs
+
+EVALUATION_BATCH = 1000
+
+Step = Callable[[NDArray[np.int64]], tuple[tf.Tensor, tf.Tensor]]
+Predict = Callable[[NDArray[np.uint8]], tf.Tensor]
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and Keras: initial weights and dropout."""
+    keras.utils.set_random_seed(seed)
+
+
+def normalise(images: tf.Tensor) -> tf.Tensor:
+    """Turn grey levels (n, 28, 28) uint8 into network input (n, 28, 28, 1) float32 from 0 to 1."""
+    return tf.cast(images, tf.float32)[..., tf.newaxis] / 255
+
+
+def compile_step(network: keras.Model, optimizer: Any, data: ImageSet) -> Step:
+    """Return the compiled training step: from the indices of a batch's images to its loss and how many were right.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Gives probabilities. Trained in place.
+    optimizer : keras.optimizers.Optimizer
+    data : ImageSet
+    """
+    words = tf.constant(data.train_images.reshape(-1, 98, 8).view(np.int64)[..., 0])  # see `_images_at`
+    labels = tf.constant(data.train_labels.astype(np.int64))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])  # type: ignore[untyped-decorator]
+    def step(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        targets = tf.gather(labels, batch)
+        with tf.GradientTape() as tape, fused_batch_normalisation(network):
+            probabilities = network(normalise(_images_at(words, batch)), training=True)
+            loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(targets, probabilities))
+            objective = tf.add_n([loss, *network.losses])  # what the layers add: a regularizer, say
+        gradients = tape.gradient(objective, network.trainable_variables)
+        optimizer.apply(gradients, network.trainable_variables)
+        return loss, tf.math.count_nonzero(tf.argmax(probabilities, axis=1) == targets)
+
+    compiled: Step = step
+    return compiled
+
+
+def _images_at(words: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Return images (n, 28, 28) uint8 from a set that holds eight pixels in a number.
+
+    TensorFlow has no GPU kernel that gathers bytes: the whole set would stay on the CPU.
+    """
+    return tf.reshape(tf.bitcast(tf.gather(words, batch), tf.uint8), (-1, 28, 28))
+
+
+def train_epoch(step: Step, batches: Iterable[NDArray[np.int64]]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Train a network once on each batch: one epoch, where the batches hold every image once.
+
+    Parameters
+    ----------
+    step : function
+        From `compile_step`.
+    batches : iterable of int64 arrays
+        The indices of each batch's images.
+
+    Returns
+    -------
+    losses : float32 tensor, shape (batches,)
+    correct : int64 tensor, shape ()
+        How many images were classified correctly, each before the step that it was part of.
+    """
+    losses, correct = zip(*(step(batch) for batch in batches), strict=True)
+    return tf.stack(losses), tf.add_n(correct)
+
+
+def fit(
+    network: keras.Model,
+    data: ImageSet,
+    *,
+    epochs: int,
+    learning_rate: float,
+    momentum: float = 0.0,
+    batch_size: int = 128,
+    seed: int = 1,
+    state_dir: str | Path | None = None,
+    resume: bool = False,
+    progress: bool | None = None,
+) -> History:
+    """Train a network with stochastic gradient descent on its cross-entropy and on what its layers add to it.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Takes (n, 28, 28, 1) float32 from 0 to 1, gives probabilities (n, classes). Trained in place.
+    data : ImageSet
+        Trained on its training images; tested on its test images after every epoch.
+    epochs : int
+        Passes over the training images, counted from the first epoch of the run.
+    learning_rate, momentum : float
+    batch_size : int
+        Images a step; the last batch of an epoch may be smaller.
+    seed : int
+        Of the data order. Keras fixes the seeds of dropout when the layers are made: call `set_seed`
+        before the network is built.
+    state_dir : str or Path, optional
+        Where the full state is saved after every epoch.
+    resume : bool
+        Go on from the newest state in `state_dir` instead of starting again.
+    progress : bool, optional
+        Show a progress bar; by default when somebody watches.
+
+    Returns
+    -------
+    History
+        One entry an epoch, and every hundredth batch loss. Also when training was interrupted with
+        Ctrl-C: the epochs that were finished, and the network goes back to the end of the last one.
+
+    Raises
+    ------
+    LabError
+        A setting is out of range, the loss is not finite, the device ran out of memory, or a state is
+        damaged.
+    """
+    sums = hash_arrays([data.train_images, data.train_labels])
+    recipe = Recipe(learning_rate, momentum, batch_size, seed, epochs, len(data.train_images), sums)
+    recipe.check()
+    architecture = describe(network)
+    with memory_errors(batch_size):
+        trainer = _Trainer(network, data, recipe)
+        return run_epochs(trainer, recipe, architecture, state_dir=state_dir, resume=resume, progress=progress)
+
+
+class _Trainer:
+    """A network in training, for `run_epochs`."""
+
+    def __init__(self, network: keras.Model, data: ImageSet, recipe: Recipe) -> None:
+        self.optimizer = keras.optimizers.SGD(recipe.learning_rate, recipe.momentum)
+        self.optimizer.build(network.trainable_variables)
+        self.network, self.data = network, data
+        self.step = compile_step(network, self.optimizer, data)
+        self.predict = compile_prediction(network)
+
+    def put(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        return order
+
+    def train_epoch(self, batches: Iterable[NDArray[np.int64]]) -> tuple[NDArray[np.float64], int]:
+        losses, correct = train_epoch(self.step, batches)
+        return losses.numpy().astype(np.float64), int(correct)
+
+    def test(self) -> Evaluation:
+        return _evaluate(self.predict, self.data.test_images, self.data.test_labels)
+
+    def state(self) -> Arrays:
+        return {name: np.asarray(variable) for name, variable in self._variables().items()}
+
+    def restore(self, arrays: Arrays, epoch: int) -> None:
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+
+    def _variables(self) -> dict[str, Any]:
+        """Return every variable that training changes; those of the network hold dropout's seeds as well."""
+        variables = {f"network.{i:03d}": v for i, v in enumerate(self.network.variables)}
+        return variables | {f"optimizer.{i:03d}": v for i, v in enumerate(self.optimizer.variables)}
+
+
+@contextmanager
+def memory_errors(batch_size: int) -> Iterator[None]:
+    """Turn TensorFlow's error for a full memory into one line that names the setting to lower."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise out_of_memory(batch_size) from None
+
+
+def evaluate(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
+    """Test a network in evaluation mode: dropout off, batch normalisation with its running statistics.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Gives probabilities.
+    images : uint8 array, shape (n, 28, 28)
+    labels : uint8 array, shape (n,)
+
+    Returns
+    -------
+    Evaluation
+        Mean loss, images classified correctly, and the probabilities.
+    """
+    return _evaluate(compile_prediction(network), images, labels)
+
+
+def compile_prediction(network: keras.Model) -> Predict:
+    """Return the compiled function from images (n, 28, 28) uint8 to probabilities (n, classes), in evaluation mode.
+
+    Compiling takes as long as testing does: `fit` compiles once. Nothing is kept beyond a call of `fit` or
+    `evaluate`: what a user changes in a network between two calls counts.
+    """
+    predict: Predict = tf.function(lambda batch: network(normalise(batch), training=False), reduce_retracing=True)
+    return predict
+
+
+def _evaluate(predict: Predict, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
+    parts = [predict(images[i : i + EVALUATION_BATCH]).numpy() for i in range(0, len(images), EVALUATION_BATCH)]
+    probabilities = np.concatenate(parts)
+    losses = keras.losses.sparse_categorical_crossentropy(labels.astype(np.int32), probabilities)
+    return evaluation_of(probabilities, labels, losses.numpy())
+
+
+def threads() -> int:
+    """Return the number of threads that an operation may use on the CPU: another one gives other last bits."""
+    configured = int(tf.config.threading.get_intra_op_parallelism_threads())
+    from_environment = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
+    asked = configured or (int(from_environment) if from_environment.isdecimal() else 0)
+    # TensorFlow's own rule where nobody asked: as many as the process may use cores
+    return asked or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

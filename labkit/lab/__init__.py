@@ -1,0 +1,1 @@
+"""What a notebook stands on: its parameters, its exercises, the drawing widget."""

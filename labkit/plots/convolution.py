@@ -1,0 +1,74 @@
+"""Figures of a convolution: one step in numbers, and what a unit of each layer sees."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from labkit.plots.feature_maps import SIGNED, Array, draw_map
+from labkit.plots.style import COLOURS, VERMILION, style
+
+
+def plot_convolution_step(image: Array, kernel: Array, row: int, column: int) -> Figure:
+    """Show one step of a convolution in numbers: the patch under the kernel, the kernel, their products.
+
+    Parameters
+    ----------
+    image : float array, shape (height, width)
+    kernel : float array, shape (size, size)
+    row, column : int
+        Of the patch's upper left pixel.
+    """
+    with style():
+        figure, grid = plt.subplots(1, 4, figsize=(9.5, 2.9), layout="constrained")
+        size = len(kernel)
+        patch = image[row : row + size, column : column + size]
+        draw_map(grid[0], image)
+        grid[0].set(title="image, with the patch", xticks=[], yticks=[])
+        grid[0].add_patch(Rectangle((column - 0.5, row - 0.5), size, size, fill=False, ec=VERMILION, lw=2))
+        products = patch * kernel + 0.0  # + 0.0: no negative zero
+        titles = ("patch", "kernel", f"patch × kernel; sum {products.sum():.2f}")
+        for axes, values, title in zip(grid[1:], (patch, kernel, products), titles, strict=True):
+            _draw_numbers(axes, values)
+            axes.set_title(title)
+    return figure
+
+
+def _draw_numbers(axes: Axes, values: Array) -> None:
+    axes.imshow(values, cmap=SIGNED, vmin=-2.5, vmax=2.5)  # pale colours: the numbers are to be read
+    for (row, column), value in np.ndenumerate(values):
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="black", fontsize=9)
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+
+
+def plot_receptive_fields(
+    image: Array, fields: Mapping[str, tuple[int, int]], gradients: Mapping[str, Array]
+) -> Figure:
+    """Show which pixels one unit of each layer sees: the square of the formula, and the measured gradient.
+
+    Parameters
+    ----------
+    image : float array, shape (28, 28)
+    fields : mapping of str to (int, int)
+        By layer: first row (and column) of the square, and its width in pixels.
+    gradients : mapping of str to float array, shape (28, 28)
+        By the same layers: mean size of the unit's gradient for each pixel.
+    """
+    with style():
+        size = (1.75 * len(fields), 4.2)
+        figure, grid = plt.subplots(2, len(fields), figsize=size, layout="constrained")
+        for column, ((name, (first, width)), colour) in enumerate(zip(fields.items(), COLOURS, strict=False)):
+            draw_map(grid[0, column], image)
+            grid[1, column].imshow(gradients[name], cmap="gray_r", vmin=0)
+            grid[0, column].set_title(f"{name}\n{width} × {width} pixels", fontsize=9)
+            for axes in grid[:, column]:
+                axes.set(xticks=[], yticks=[])
+                axes.grid(visible=False)
+                axes.add_patch(Rectangle((first - 0.5, first - 0.5), width, width, fill=False, ec=colour, lw=2))
+        grid[0, 0].set_ylabel("seen, by the formula")
+        grid[1, 0].set_ylabel("gradient, measured")
+    return figure

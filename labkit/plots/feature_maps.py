@@ -1,0 +1,106 @@
+"""Figures that look inside a convolutional network: filters, feature maps, receptive fields, the network as a whole."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from labkit.plots.style import BLUE, VERMILION, style
+
+Array = NDArray[np.floating[Any]]
+
+SIGNED = "RdBu_r"  # white is 0, blue negative, red positive
+
+
+def draw_map(axes: Axes, image: Array) -> None:
+    """Draw one map: ink on paper where nothing is negative, blue and red around white otherwise."""
+    if np.nanmin(image) < 0:
+        most = np.nanmax(np.abs(image))
+        axes.imshow(image, cmap=SIGNED, vmin=-most, vmax=most)
+    else:
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=float(np.nanmax(image)) or 1.0)
+
+
+def plot_maps(maps: Mapping[str, Array], columns: int = 5) -> Figure:
+    """Show images or feature maps in a grid, each with its caption and pixel positions at its edges.
+
+    Parameters
+    ----------
+    maps : mapping of str to array, shape (height, width)
+        By caption. A map with negative values is drawn in blue (negative), white (0) and red (positive).
+    columns : int
+    """
+    with style():
+        rows = -(-len(maps) // columns)
+        size = (2.05 * min(columns, len(maps)), 2.3 * rows)
+        figure, grid = plt.subplots(rows, min(columns, len(maps)), figsize=size, squeeze=False, layout="constrained")
+        for axes in grid.flat[len(maps) :]:
+            axes.axis("off")
+        for axes, (title, image) in zip(grid.flat, maps.items(), strict=False):
+            draw_map(axes, image)
+            axes.set_title(title, fontsize=9)
+            axes.set(xticks=[0, image.shape[1] - 1], yticks=[0, image.shape[0] - 1])
+            axes.tick_params(labelsize=7, length=2)
+            axes.grid(visible=False)
+    return figure
+
+
+def mosaic(maps: Array) -> Array:
+    """Lay feature maps side by side in one array, with gaps of one pixel (NaN) between them.
+
+    Parameters
+    ----------
+    maps : float array, shape (channels, height, width)
+
+    Returns
+    -------
+    float array, two dimensions
+        About as many maps side by side as one above the other.
+    """
+    channels, height, width = maps.shape
+    columns = 2 ** int(np.ceil(np.log2(channels) / 2))
+    rows = -(-channels // columns)
+    tiles = np.full((rows * columns, height + 1, width + 1), np.nan)
+    tiles[:channels, :height, :width] = maps
+    grid = tiles.reshape(rows, columns, height + 1, width + 1).transpose(0, 2, 1, 3)
+    return grid.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
+
+
+def plot_journey(stages: Mapping[str, Array], probabilities: Array) -> Figure:
+    """Show a digit going through a network: every feature map of every stage, then the class probabilities.
+
+    Parameters
+    ----------
+    stages : mapping of str to float array
+        By name, in the order of the network: the image and each stage of three a block, shape (channels, height,
+        width); two layers of shape (units,) at the end, units a multiple of 16.
+    probabilities : float array, shape (classes,)
+    """
+    with style():
+        figure = plt.figure(figsize=(10.5, 12.5), layout="constrained")
+        rows = 2 + (len(stages) - 2) // 3
+        cells = figure.add_gridspec(rows, 3, height_ratios=[0.7, *[1] * (rows - 2), 0.8])
+        for number, (name, values) in enumerate(stages.items()):
+            # the image has the first row to itself
+            place = cells[0, :] if number == 0 else cells[1 + (number - 1) // 3, (number - 1) % 3]
+            axes = figure.add_subplot(place)
+            draw_map(axes, values.reshape(-1, 16) if values.ndim == 1 else mosaic(values))
+            shape = " × ".join(map(str, values.shape))
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(f"{name}\n{shape}", fontsize=9)
+            axes.grid(visible=False)
+            axes.spines[:].set_visible(False)
+        _draw_probabilities(figure.add_subplot(cells[-1, -1]), probabilities)
+    return figure
+
+
+def _draw_probabilities(axes: Axes, probabilities: Array) -> None:
+    bars = axes.barh(np.arange(len(probabilities)), 100 * probabilities, color=BLUE)
+    bars[int(probabilities.argmax())].set_color(VERMILION)
+    axes.set(yticks=range(len(probabilities)), xlabel="probability (%)", ylabel="class", xlim=(0, 100))
+    axes.invert_yaxis()
+    axes.set_title("output, softmax\n10 probabilities", fontsize=9)

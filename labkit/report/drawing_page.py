@@ -1,0 +1,62 @@
+"""The drawing page of a report: the network runs in the visitor's browser, from files of the report's folder."""
+
+import gzip
+import shutil
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from labkit.base.errors import LabError
+from labkit.base.files import write_text
+from labkit.base.paths import PACKAGE, reference_dir
+
+STATIC = PACKAGE / "report" / "static"
+PAD = PACKAGE / "lab" / "static"  # shared with the widget
+SCRIPTS = (STATIC / "draw_page.js", PAD / "pad.js")
+# onnxruntime-web, kept packed: its WebAssembly is 14 MB
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+# Made by `labkit export`; the report itself needs no onnx package
+MODEL = "onnx/deep-bn.onnx"
+
+
+def reference_onnx() -> Path:
+    """Return the shipped network of the page: deep-bn of the reference run."""
+    return reference_dir() / MODEL
+
+
+def write_draw_page(out: Path) -> Path:
+    """Write `draw.html` and its folder `draw/` into a report.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of the report.
+
+    Returns
+    -------
+    Path
+        Of `draw.html`. It has to be opened from a web server: browsers run no WebAssembly from `file://`.
+
+    Raises
+    ------
+    LabError
+        The network is missing or the folder cannot be written.
+    """
+    model = reference_onnx()
+    if not model.exists():
+        raise LabError(f"{model}: no such network; make it with `labkit export MODEL {model.name}`")
+    folder = out / "draw"
+    try:
+        (folder / "ort").mkdir(parents=True, exist_ok=True)
+        for script in SCRIPTS:
+            shutil.copyfile(script, folder / script.name)
+        for name in RUNTIME:
+            (folder / "ort" / name).write_bytes(gzip.decompress((STATIC / "ort" / f"{name}.gz").read_bytes()))
+        shutil.copyfile(STATIC / "ort" / "LICENSE", folder / "ort" / "LICENSE")
+        shutil.copyfile(model, folder / "network.onnx")
+    except OSError as problem:
+        raise LabError(f"{folder}: cannot be written: {problem.strerror or problem}") from None
+    jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
+    page = jinja.get_template("draw.html").render(pad_css=(PAD / "pad.css").read_text(encoding="utf-8"))
+    write_text(out / "draw.html", page)
+    return out / "draw.html"

@@ -1,0 +1,228 @@
+"""Run the notebooks of the series through papermill and tie what they give into one report."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from labkit.base.errors import LabError
+from labkit.base.files import write_text
+from labkit.base.paths import PACKAGE
+from labkit.base.progress import progress_bar
+from labkit.lab.notebook import OUT_VARIABLE
+from labkit.report.index_page import write_report
+from labkit.report.pages import write_page
+from labkit.report.pdf import print_pdf
+from labkit.report.series import SUMMARY, Outcome, series
+from labkit.runs.computer import environment
+from labkit.runs.parameters import notebook_parameters, parse_pairs
+from labkit.runs.plans import ENVIRONMENT_VARIABLE, resolve_profile
+
+CELL_TIME_LIMIT_S = 4 * 3600
+PROGRESS_FILE = "progress.json"
+# What an earlier report may have left in the folder, and what a new one must not mix with its own.
+LEFT_BEHIND = ("results", "predictions", "states", "models", "figures")
+
+
+def parse_parameters(pairs: Sequence[tuple[str, str]], notebooks: Mapping[str, Path]) -> dict[str, Any]:
+    """Turn `-p NAME VALUE` texts into typed values.
+
+    Parameters
+    ----------
+    pairs : sequence of (str, str)
+    notebooks : mapping of str to Path
+        The notebooks that will run: a name that none of them takes is refused.
+
+    Raises
+    ------
+    LabError
+        A name is unknown, or a value is not of its type.
+    """
+    taken = {name: None for path in notebooks.values() for name in notebook_parameters(path) if name != "out"}
+    return parse_pairs(pairs, taken)
+
+
+def run_report(
+    notebooks: Mapping[str, Path],
+    out: Path,
+    profile: str = "auto",
+    parameters: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    time_limit_s: int = CELL_TIME_LIMIT_S,
+    tell_pdf: Callable[[str], object] | None = None,
+) -> list[Outcome]:
+    """Run notebooks one after the other and write the report; go on when one of them fails.
+
+    Parameters
+    ----------
+    notebooks : mapping of str to Path
+        From `choose_notebooks`.
+    out : Path
+        The folder of the report.
+    profile : {"auto", "quick", "full"}
+    parameters : mapping
+        Given to each notebook that takes them.
+    resume : bool
+        Skip the notebooks that an earlier call finished with the same code and parameters.
+    time_limit_s : int
+        For each cell, in seconds.
+    tell_pdf : function, optional
+        Asks for the page of the summary as a PDF as well; called with one line that says what came of it.
+
+    Returns
+    -------
+    list of Outcome
+        One a notebook.
+
+    Raises
+    ------
+    LabError
+        The profile is unknown or the folder cannot be written.
+    """
+    settled = resolve_profile(profile)
+    given = dict(parameters or {})
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            _clear(out)
+    except OSError as problem:
+        raise LabError(f"{out}: the report folder cannot be written: {problem.strerror or problem}") from None
+    finished = _finished(out)
+    outcomes = []
+    bar = progress_bar(total=len(notebooks), description="report", unit="notebook")
+    with _kernel_environment(out, settled):
+        for name, path in notebooks.items():
+            bar.set_postfix_str(name)
+            own = {k: v for k, v in given.items() if k in notebook_parameters(path)}
+            key = _key(path, own, settled)
+            if resume and finished.get(name) == key and (out / f"{name}.ipynb").exists():
+                outcome = Outcome(name, "skipped", 0.0, "", key)
+            else:
+                outcome = _run_notebook(name, path, out, own, key, time_limit_s)
+            outcomes.append(outcome)
+            _note_progress(out, outcome)
+            if (out / f"{name}.ipynb").exists():
+                write_page(out / f"{name}.ipynb", _pages(out, notebooks))
+            bar.update()
+    bar.close()
+    if tell_pdf is not None and any(outcome.notebook == SUMMARY for outcome in outcomes):
+        why_not = print_pdf(out / f"{SUMMARY}.html")
+        tell_pdf(f"pdf: {why_not or out / f'{SUMMARY}.pdf'}")
+    write_report(out, outcomes, settled, given)
+    return outcomes
+
+
+def _clear(out: Path) -> None:
+    for name in LEFT_BEHIND:
+        shutil.rmtree(out / name, ignore_errors=True)
+    (out / PROGRESS_FILE).unlink(missing_ok=True)
+    for name in series():
+        for ending in (".ipynb", ".html", ".pdf"):
+            (out / f"{name}{ending}").unlink(missing_ok=True)
+
+
+def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], key: str, time_limit_s: int) -> Outcome:
+    start = time.perf_counter()
+    target = out / f"{name}.ipynb"
+    problem = ""
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(target),
+            parameters=parameters,
+            kernel_name="python3",
+            cwd=str(out),
+            progress_bar=False,
+            execution_timeout=time_limit_s,
+            extra_arguments=["--IPKernelApp.log_level=50"],  # what a kernel says about itself would fill the terminal
+        )
+    except PapermillExecutionError as error:
+        first_line = str(error.evalue).strip().partition("\n")[0]
+        problem = f"code cell {error.exec_count}: {error.ename}: {first_line}"
+    except CellTimeoutError:
+        problem = f"{_running_cell(target)}: did not end within {time_limit_s} s"
+        _mark_failed(target, problem)
+    except DeadKernelError:
+        problem = f"{_running_cell(target)}: the kernel died"
+        _mark_failed(target, problem)
+    status = "failed" if problem else "done"
+    return Outcome(name, status, round(time.perf_counter() - start, 1), problem, key)
+
+
+def _running_cell(executed: Path) -> str:
+    """Name the cell at which a run was cut: the last one with outputs or a count, or the next one."""
+    if not executed.exists():
+        return "the first cell"
+    code = [c for c in nbformat.read(executed, as_version=4).cells if c.cell_type == "code"]
+    begun = [i for i, c in enumerate(code, 1) if c.metadata.get("papermill", {}).get("start_time")]
+    return f"code cell {begun[-1] if begun else 1}"
+
+
+def _mark_failed(executed: Path, problem: str) -> None:
+    """Say at the top of a cut-off notebook what happened: papermill leaves it as if all had gone well."""
+    notebook = nbformat.read(executed, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**This run failed, {problem}.**"))
+    write_text(executed, nbformat.writes(notebook))
+
+
+@contextmanager
+def _kernel_environment(out: Path, profile: str) -> Iterator[None]:
+    """Tell the kernels, which inherit the environment, where to write, how much to run, and that nobody watches."""
+    ours = {OUT_VARIABLE: str(out.resolve()), ENVIRONMENT_VARIABLE: profile, "LABKIT_QUIET": "1"}
+    ours["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # older kernels on Python 3.13 warn about their debugger on stderr
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _key(path: Path, parameters: Mapping[str, Any], profile: str) -> str:
+    """Return the SHA-256 of everything that the outputs of a notebook depend on."""
+    digest = hashlib.sha256()
+    for cell in nbformat.read(path, as_version=4).cells:
+        digest.update(cell.source.encode())
+    for source in sorted(PACKAGE.rglob("*.py")):
+        digest.update(source.read_bytes())
+    digest.update(json.dumps([dict(parameters), profile, environment()], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _finished(out: Path) -> dict[str, str]:
+    """Return the keys of the notebooks that an earlier call finished."""
+    path = out / PROGRESS_FILE
+    if not path.exists():
+        return {}
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return {name: entry["key"] for name, entry in entries.items() if entry["status"] != "failed"}
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return {}  # a damaged note only costs running the notebooks again
+
+
+def _note_progress(out: Path, outcome: Outcome) -> None:
+    path = out / PROGRESS_FILE
+    entries = json.loads(path.read_text(encoding="utf-8")) if _finished(out) else {}
+    entries[outcome.notebook] = asdict(outcome)
+    write_text(path, json.dumps(entries, indent=1) + "\n")
+
+
+def _pages(out: Path, notebooks: Mapping[str, Path]) -> list[str]:
+    """Return the notebooks that have a page, or will have one when the report is done."""
+    return [name for name in series() if name in notebooks or (out / f"{name}.ipynb").exists()]

@@ -1,0 +1,162 @@
+"""Turn a full report into what the series ships: outputs in the notebooks, figures, the reference run.
+
+For maintainers: `python -m labkit.report.publish REPORT_DIR` after `labkit report --profile full --out REPORT_DIR`,
+and the same with `--profile quick` for the times that the notebooks name. Without REPORT_DIR it makes the README's
+tables anew, for instance after `labkit bench --out data/reference/bench/MACHINE`.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from labkit.base.errors import LabError
+from labkit.base.files import write_text
+from labkit.base.paths import notebooks_dir, project_dir, reference_dir
+from labkit.bench.compare import best_loops
+from labkit.report.series import series
+from labkit.runs.records import load_records, reference_records
+from labkit.runs.registry import ten_runs
+
+MODEL_LIMIT_BYTES = 3_000_000
+
+
+def publish(report: Path) -> None:
+    """Copy a full report's outputs, figures, results, predictions and models into the project.
+
+    Of a quick report only the seconds that its notebooks took are kept: notebooks say from them how long they take.
+
+    Parameters
+    ----------
+    report : Path
+        A report of the whole series, profile `full` or `quick`, without parameters.
+
+    Raises
+    ------
+    LabError
+        The report is not such a report, a notebook was changed after it, or a model is too large.
+    """
+    results = json.loads((report / "results.json").read_text(encoding="utf-8"))
+    if results["parameters"]:
+        raise LabError(f"{report}: valid is a report without parameters")
+    failed = [n["notebook"] for n in results["notebooks"] if n["status"] == "failed"]
+    if failed:
+        raise LabError(f"{report}: failed: {', '.join(failed)}")
+    if results["profile"] == "quick":
+        _publish_times(results)
+        return
+    for name, path in series().items():
+        _publish_notebook(report / f"{name}.ipynb", path)
+    _publish_reference(report, results)
+    _replace_folder(report / "figures", project_dir() / "figures", "*.png")
+    publish_readme()
+
+
+def publish_readme() -> None:
+    """Make the tables of the README anew from the reference run and the committed benchmarks."""
+    readme = project_dir() / "README.md"
+    write_text(readme, with_tables(readme.read_text(encoding="utf-8")))
+
+
+def with_tables(readme: str) -> str:
+    """Return the README with its tables made anew: results and speed.
+
+    Parameters
+    ----------
+    readme : str
+        Holds, for each table, the two comments between which it stands: `<!-- results: ... -->` and
+        `<!-- end of results -->`, and the same with `speed`.
+    """
+    for name, table in (("results", _results_markdown()), ("speed", _speed_markdown())):
+        before, rest = readme.split(f"<!-- {name}:", 1)
+        comment, rest = rest.split("-->\n", 1)
+        after = rest.split(f"<!-- end of {name} -->", 1)[1]
+        readme = f"{before}<!-- {name}:{comment}-->\n{table}<!-- end of {name} -->{after}"
+    return readme
+
+
+def _results_markdown() -> str:
+    reference = reference_records()
+    lines = ["| run | epochs | published (%) | reference run (%) | deviation (points) |", "|---|---|---|---|---|"]
+    for run in ten_runs().values():
+        ours, theirs = 100 * reference[run.id].test.accuracy, 100 * run.published.accuracy
+        lines.append(f"| {run.id} | {run.epochs} | {theirs:.2f} | {ours:.2f} | {ours - theirs:+.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _speed_markdown() -> str:
+    lines = []
+    for path in sorted((reference_dir() / "bench").glob("*/bench.json")):
+        bench = json.loads(path.read_text(encoding="utf-8"))
+        packages = [name for name in ("torch", "tensorflow", "keras") if name in bench["environment"]]
+        versions = ", ".join(f"{name} {bench['environment'][name]}" for name in packages)
+        lines += [
+            f"{bench['device']}; {versions}; median of {bench['repeats']} measurements of {bench['batches']} batches",
+            "in turn, warm-up excluded:",
+            "",
+            "| network | labkit (s an epoch) | usual loop (s an epoch) | times as fast |",
+            "|---|---|---|---|",
+        ]
+        for network, (ours, theirs) in best_loops(bench).items():
+            lines.append(
+                f"| {network} | {ours['seconds']:.1f} | {theirs['seconds']:.1f} ({theirs['loop']}) "
+                f"| {theirs['ratio']:.2f} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _publish_notebook(executed: Path, source: Path) -> None:
+    ours = nbformat.read(source, as_version=4)
+    theirs = nbformat.read(executed, as_version=4)
+    if [c.source for c in ours.cells] != [c.source for c in theirs.cells]:
+        raise LabError(f"{source}: changed after the report was run")
+    for cell, run in zip(ours.cells, theirs.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = run.outputs, run.execution_count
+    nbformat.validate(ours)
+    nbformat.write(ours, source)
+
+
+def _publish_reference(report: Path, results: dict[str, Any]) -> None:
+    target = reference_dir()
+    kept = [record.to_dict() for record in load_records(report).values()]
+    content = {key: results[key] for key in ("profile", "versions", "device")} | {"runs": kept}
+    write_text(target / "results.json", json.dumps(content, indent=1) + "\n")
+    _replace_folder(report / "models", target / "models", "*.keras", "*.pth")
+    for model in (target / "models").iterdir():
+        if model.stat().st_size > MODEL_LIMIT_BYTES:
+            raise LabError(f"{model}: larger than {MODEL_LIMIT_BYTES:,} bytes")
+    predictions = target / "predictions"
+    predictions.mkdir(parents=True, exist_ok=True)
+    for run_id in ten_runs():
+        shutil.copyfile(report / "predictions" / f"{run_id}.npz", predictions / f"{run_id}.npz")
+
+
+def _publish_times(results: dict[str, Any]) -> None:
+    if any(n["status"] != "done" for n in results["notebooks"]):
+        raise LabError("notebooks were skipped: valid is a report without --resume")
+    seconds = {n["notebook"]: round(n["seconds"], 1) for n in results["notebooks"]}
+    content = {"profile": "quick", "device": results["device"], "seconds": seconds}
+    write_text(reference_dir() / "times.json", json.dumps(content, indent=1) + "\n")
+
+
+def _replace_folder(source: Path, target: Path, *patterns: str) -> None:
+    """Make the files of these patterns in `target` the same as those in `source`."""
+    target.mkdir(parents=True, exist_ok=True)
+    for pattern in patterns:
+        for old in target.glob(pattern):
+            old.unlink()
+        for new in source.glob(pattern):
+            shutil.copyfile(new, target / new.name)
+
+
+if __name__ == "__main__":
+    try:
+        publish(Path(sys.argv[1])) if len(sys.argv) > 1 else publish_readme()
+    except (LabError, OSError) as problem:
+        sys.exit(f"labkit.report.publish: {problem}")
+    print(f"published into {notebooks_dir().parent}")

@@ -1,0 +1,62 @@
+"""The notebooks of the series, and what became of each in a report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.base.errors import unknown
+from labkit.base.paths import notebooks_dir
+
+SUMMARY = "07_summary"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run of one notebook ended.
+
+    Attributes
+    ----------
+    notebook : str
+        Name without ending.
+    status : {"done", "failed", "skipped"}
+        `skipped`: done by an earlier call with the same code and parameters.
+    seconds : float
+    problem : str
+        Names the cell and the error; empty where there is none.
+    key : str
+        SHA-256 of what the run depends on: notebook, labkit, parameters, profile.
+    """
+
+    notebook: str
+    status: str
+    seconds: float
+    problem: str
+    key: str
+
+
+def series() -> dict[str, Path]:
+    """Return the notebooks of the series by name, in their order."""
+    return {path.stem: path for path in sorted(notebooks_dir().glob("[0-9][0-9]_*.ipynb"))}
+
+
+def choose_notebooks(names: Sequence[str]) -> dict[str, Path]:
+    """Return the notebooks with these names, in the order of the series; all of them for no name.
+
+    Parameters
+    ----------
+    names : sequence of str
+        `01_keras_baseline`, with or without `.ipynb` or a folder before it.
+
+    Raises
+    ------
+    LabError
+        There is no such notebook.
+    """
+    notebooks = series()
+    wanted = set()
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        if stem not in notebooks:
+            raise unknown("notebook", name, notebooks)
+        wanted.add(stem)
+    return {name: path for name, path in notebooks.items() if name in wanted or not wanted}

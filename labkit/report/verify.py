@@ -1,0 +1,133 @@
+"""Run a report again as it was run, and compare the two run by run: what `labkit verify` does."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labkit.base.errors import LabError
+from labkit.report.papermill_run import CELL_TIME_LIMIT_S, run_report
+from labkit.report.series import choose_notebooks
+from labkit.runs.computer import device_name, environment
+from labkit.runs.parameters import PARAMETERS, check_parameters
+from labkit.runs.records import Record, load_records
+
+RESULTS_KEYS = ("profile", "parameters", "versions", "device", "notebooks", "runs")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one run of a report came out the second time.
+
+    Attributes
+    ----------
+    run : str
+    same : bool
+        The weights are bitwise the same.
+    finding : str
+        In words; where the weights differ, by how much the test result does.
+    """
+
+    run: str
+    same: bool
+    finding: str
+
+
+def read_results(report: Path) -> dict[str, Any]:
+    """Read the `results.json` of a report.
+
+    Raises
+    ------
+    LabError
+        There is none, or it is not that of a report with at least one run.
+    """
+    path = report / "results.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in RESULTS_KEYS if key not in content]
+        if missing:
+            raise LabError(f"{path}: not the results of a report: it lacks {', '.join(missing)}")
+        names = [str(entry["notebook"]) for entry in content["notebooks"]]
+        content["runs"] = [Record.from_dict(record) for record in content["runs"]]
+        check_parameters(content["parameters"], PARAMETERS)
+    except OSError as problem:
+        raise LabError(f"{path}: no readable results of a report: {problem.strerror or problem}") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise LabError(f"{path}: not the results of a report") from None
+    if not names or not content["runs"]:
+        raise LabError(f"{path}: there is no run in it to compare")
+    results: dict[str, Any] = content
+    return results
+
+
+def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[Comparison]:
+    """Run a report again at its own profile, parameters and notebooks, in a folder that is thrown away.
+
+    Differences between this computer and the one recorded are printed before the results.
+
+    Parameters
+    ----------
+    report : Path
+        The folder of the report.
+    time_limit_s : int
+        For each cell, in seconds.
+
+    Returns
+    -------
+    list of Comparison
+        One a run of the report.
+
+    Raises
+    ------
+    LabError
+        The folder holds no report, or a notebook or parameter in it is unknown.
+    """
+    before = read_results(report)
+    notebooks = choose_notebooks([entry["notebook"] for entry in before["notebooks"]])
+    print(f"verify: {len(notebooks)} notebooks again, profile {before['profile']}")
+    for line in _differences(before["versions"] | {"device": before["device"]}, _here()):
+        print(line, flush=True)
+    with tempfile.TemporaryDirectory(prefix="labkit-verify-") as folder:
+        outcomes = run_report(notebooks, Path(folder), before["profile"], before["parameters"], False, time_limit_s)
+        after = load_records(Path(folder))
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            print(f"failed this time: {outcome.notebook}, {outcome.problem}")
+    records: list[Record] = before["runs"]
+    for record in records:
+        if record.run in after and after[record.run].threads != record.threads:
+            print(f"differs: threads of {record.run} were {record.threads}, are {after[record.run].threads}")
+    return [compare(record, after.get(record.run)) for record in records]
+
+
+def _here() -> dict[str, str]:
+    return environment() | {"device": device_name()}
+
+
+def _differences(recorded: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
+    for name in sorted(recorded.keys() | here.keys()):
+        if recorded.get(name) != here.get(name):
+            yield f"differs: {name} was {recorded.get(name, 'not recorded')}, is {here.get(name, 'not there')}"
+
+
+def compare(before: Record, after: Record | None) -> Comparison:
+    """Compare two records of one run.
+
+    Parameters
+    ----------
+    before : record
+    after : record or None
+        None: the second time did not get there.
+    """
+    run = before.run
+    if after is None:
+        return Comparison(run, False, "no result this time")
+    if before.weights_sha256 == after.weights_sha256:
+        return Comparison(run, True, "bitwise the same")
+    accuracy = 100 * (after.test.accuracy - before.test.accuracy)
+    loss = after.test.loss - before.test.loss
+    return Comparison(
+        run, False, f"other weights: test accuracy {accuracy:+.2f} percentage points, test loss {loss:+.4f}"
+    )

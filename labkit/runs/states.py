@@ -1,0 +1,169 @@
+"""The full state of a training run on disk: what `resume` needs, and nothing that can run code."""
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+from labkit.base.errors import LabError
+from labkit.base.files import whole_file
+from labkit.runs.history import History, Recipe
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def hash_arrays(arrays: Iterable[NDArray[Any]]) -> str:
+    """Return the SHA-256 of arrays in their order: dtype, shape and bytes of each."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def python_random_states() -> dict[str, Any]:
+    """Return the random states of Python and of NumPy's global generator, ready for JSON."""
+    version, internal, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": [version, list(internal), gauss],
+        "numpy": [np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
+    }
+
+
+def restore_python_random_states(states: Mapping[str, Any]) -> None:
+    """Put Python's and NumPy's generators back to what `python_random_states` gave."""
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state(("MT19937", np.array(keys, np.uint32), position, has_gauss, cached))
+
+
+def save_state(path: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
+    """Write a state under a temporary name, flush it to the disk and rename it.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made where needed.
+    arrays : dict of str to array
+        Weights, optimizer slots, random states.
+    about : mapping
+        Everything else, JSON-able: epoch, history, recipe.
+
+    Raises
+    ------
+    LabError
+        The disk is full or read-only; an earlier state under `path` is left as it was.
+    """
+    metadata = {"about": json.dumps(about), "sha256": _digest(arrays, json.dumps(about))}
+    with whole_file(path, "the training state cannot be saved") as partial, open(partial, "wb") as stream:
+        stream.write(save_safetensors({k: np.array(v, order="C") for k, v in arrays.items()}, metadata))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def load_state(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Read a state that `save_state` wrote.
+
+    Raises
+    ------
+    LabError
+        The file is missing, cut short, damaged or something else.
+    """
+    try:
+        raw = path.read_bytes()
+        arrays = load_safetensors(raw)
+        size = int.from_bytes(raw[:8], "little")
+        metadata = json.loads(raw[8 : 8 + size])["__metadata__"]
+        about, expected = metadata["about"], metadata["sha256"]
+    except OSError as problem:
+        raise LabError(f"{path}: no readable training state: {problem.strerror or problem}") from None
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        raise LabError(f"{path}: not a training state, or cut short") from None
+    if _digest(arrays, about) != expected:
+        raise LabError(f"{path}: the training state is damaged: its SHA-256 does not match; delete it to train anew")
+    return arrays, json.loads(about)
+
+
+def _digest(arrays: Arrays, about: str) -> str:
+    named = [part for name in sorted(arrays) for part in (np.frombuffer(name.encode(), np.uint8), arrays[name])]
+    return hash_arrays([*named, np.frombuffer(about.encode(), np.uint8)])
+
+
+def find_state(folder: Path, epochs: int) -> Path | None:
+    """Return the newest state in a folder that is not beyond `epochs`, or None."""
+    names = [re.fullmatch(r"epoch-(\d+)\.safetensors", path.name) for path in folder.glob("epoch-*.safetensors")]
+    usable = [int(name[1]) for name in names if name and int(name[1]) <= epochs]
+    return state_path(folder, max(usable)) if usable else None
+
+
+def state_path(folder: Path, epoch: int) -> Path:
+    """Return the file of the state after `epoch` epochs."""
+    return folder / f"epoch-{epoch:03d}.safetensors"
+
+
+def drop_older_states(folder: Path, epoch: int, keep: Iterable[int] = ()) -> None:
+    """Delete the states before `epoch`, but for the epochs in `keep`, which other runs start from."""
+    kept = {state_path(folder, k) for k in (*keep, epoch)}
+    for path in folder.glob("epoch-*.safetensors"):
+        if path not in kept and path < state_path(folder, epoch):
+            path.unlink(missing_ok=True)
+
+
+class StateKeeper:
+    """Saves a run's state after every epoch, and finds the one to go on from.
+
+    The states of a run lie in a folder named by what made them (network and recipe), so that a run
+    never goes on from the state of another. The newest is kept in memory, too, as `last`: an interrupted run goes
+    back to it. Without a folder nothing else is kept, and without `resume` earlier states of the run are removed.
+    """
+
+    def __init__(self, folder: str | Path | None, recipe: Recipe, architecture: str, resume: bool) -> None:
+        # not by the number of epochs: a longer run goes on from a shorter one
+        made_by = json.dumps([asdict(replace(recipe, epochs=0)), architecture])
+        self.name = hashlib.sha256(made_by.encode()).hexdigest()[:16]
+        self.folder = Path(folder) / self.name if folder is not None else None
+        self.resumed_from = 0
+        self.last: tuple[Arrays, dict[str, Any]] | None = None
+        if self.folder is not None and not resume:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def newest(self, epochs: int) -> tuple[Arrays, dict[str, Any]] | None:
+        """Return the newest state of this run up to `epochs`, or None where there is none.
+
+        Raises
+        ------
+        LabError
+            The state is damaged, or belongs to another run.
+        """
+        path = find_state(self.folder, epochs) if self.folder is not None else None
+        if path is None:
+            return None
+        arrays, about = load_state(path)
+        if about.get("run", self.name) != self.name:
+            raise LabError(f"{path}: the training state of another network or recipe; delete it to train anew")
+        self.resumed_from = about["epoch"]
+        self.last = arrays, about
+        return arrays, about
+
+    def save(self, epoch: int, arrays: Arrays, history: History) -> None:
+        """Save the state after an epoch and drop the one before, but for the one that was resumed from."""
+        about = {"run": self.name, "epoch": epoch, "history": history.to_dict(), "random": python_random_states()}
+        self.last = {name: array.copy() for name, array in arrays.items()}, about
+        if self.folder is None:
+            return
+        save_state(state_path(self.folder, epoch), arrays, about)
+        drop_older_states(self.folder, epoch, keep=[self.resumed_from])

@@ -1,0 +1,55 @@
+"""Intervals and tests, mistakes image by image, and the claims of the report against many seeds."""
+
+from labkit.stats.claims import CLAIMS
+from labkit.stats.counts import compare_counts, difference_error, standard_error
+from labkit.stats.evidence_tables import evidence_table, last_epochs, mcnemar_table, seeds_needed_table, why_worse
+from labkit.stats.intervals import bootstrap_interval, seeds_needed, t_interval
+from labkit.stats.mistakes import (
+    caption,
+    confident_mistakes,
+    confused_pairs,
+    confusion_counts,
+    least_sure,
+    right_in_one_only,
+    times_wrong,
+)
+from labkit.stats.paired_tests import mcnemar, paired_difference
+from labkit.stats.summary import claims_table, collect, cost_table, deviation_table
+from labkit.stats.sweeps import accuracies, read_sweep, reference_sweep, sweep_table
+from labkit.stats.verdicts import interval_words, judge, judge_all, weigh
+
+__all__ = [
+    "CLAIMS",
+    "accuracies",
+    "bootstrap_interval",
+    "caption",
+    "claims_table",
+    "collect",
+    "compare_counts",
+    "confident_mistakes",
+    "confused_pairs",
+    "confusion_counts",
+    "cost_table",
+    "deviation_table",
+    "difference_error",
+    "evidence_table",
+    "interval_words",
+    "judge",
+    "judge_all",
+    "last_epochs",
+    "least_sure",
+    "mcnemar",
+    "mcnemar_table",
+    "paired_difference",
+    "read_sweep",
+    "reference_sweep",
+    "right_in_one_only",
+    "seeds_needed",
+    "seeds_needed_table",
+    "standard_error",
+    "sweep_table",
+    "t_interval",
+    "times_wrong",
+    "weigh",
+    "why_worse",
+]

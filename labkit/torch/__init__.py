@@ -1,0 +1,40 @@
+"""PyTorch: the networks of the report, training and testing, saving and loading, a look inside; many seeds at once."""
+
+from labkit.base.memory import keep_freed_memory
+from labkit.runs.keras_weights import keras_probabilities, read_keras_layers
+from labkit.torch.device import pick_device, set_seed, threads
+from labkit.torch.log import log_lines
+from labkit.torch.many import fit_many
+from labkit.torch.networks import LeNetDropout, build, count_params
+from labkit.torch.probe import probe
+from labkit.torch.saving import load_model, save_model
+from labkit.torch.speed import LikeTorchvision, flops_of_batch, matmul_rate
+from labkit.torch.training import evaluate, fit, normalise, train_epoch
+from labkit.torch.twin import state_arrays
+from labkit.torch.weights import weights_sha256
+
+__all__ = [
+    "LeNetDropout",
+    "LikeTorchvision",
+    "build",
+    "count_params",
+    "evaluate",
+    "fit",
+    "fit_many",
+    "flops_of_batch",
+    "keep_freed_memory",
+    "keras_probabilities",
+    "load_model",
+    "log_lines",
+    "matmul_rate",
+    "normalise",
+    "pick_device",
+    "probe",
+    "read_keras_layers",
+    "save_model",
+    "set_seed",
+    "state_arrays",
+    "threads",
+    "train_epoch",
+    "weights_sha256",
+]

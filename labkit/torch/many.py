@@ -1,0 +1,143 @@
+"""Many seeds at once: replicas of one network, trained together in one batched computation."""
+
+import copy
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+from torch.nn import functional as F
+
+from labkit.base.errors import LabError
+from labkit.base.memory import keep_freed_memory
+from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
+from labkit.runs.history import History, Recipe
+from labkit.runs.states import hash_arrays
+from labkit.runs.training import epoch_order, note_epoch, require_finite
+from labkit.torch.device import pick_device, set_seed
+from labkit.torch.training import evaluate, memory_errors, normalise
+
+State = dict[str, Tensor]
+
+
+def fit_many(
+    networks: Sequence[nn.Module],
+    data: ImageSet,
+    *,
+    seeds: Sequence[int],
+    epochs: int,
+    learning_rate: float,
+    momentum: float = 0.0,
+    batch_size: int = 128,
+    mean: float = PIXEL_MEAN,
+    std: float = PIXEL_STD,
+    device: str | None = None,
+) -> list[History]:
+    """Train replicas of one network together, each with its own weights, data order and dropout.
+
+    A replica follows the run that `fit` makes with its seed, to float rounding, where dropout is off.
+    With dropout it draws other masks from the same distribution: all replicas share one random generator.
+
+    Parameters
+    ----------
+    networks : sequence of nn.Module
+        Of one architecture, each with its own initial weights. Take (n, 1, 28, 28) float32, give log-probabilities
+        (n, classes). Trained in place.
+    data : ImageSet
+    seeds : sequence of int
+        One a network: of its data order. The first one seeds dropout as well.
+    epochs, learning_rate, momentum, batch_size, mean, std, device
+        As `fit` takes them.
+
+    Returns
+    -------
+    list of History
+        One a network. The seconds of an epoch are those of all replicas together.
+
+    Raises
+    ------
+    LabError
+        The networks and seeds do not match, a setting is out of range, or a loss is not finite.
+
+    Notes
+    -----
+    Batch normalisation's running statistics are updated in each replica. Its count of batches, which PyTorch does not
+    use at a fixed momentum, is not.
+    """
+    if not networks or len(networks) != len(seeds):
+        raise LabError(f"{len(networks)} networks and {len(seeds)} seeds: valid is one seed for each network")
+    histories = [History() for _ in networks]
+    sums = hash_arrays([data.train_images, data.train_labels])
+    for seed, history in zip(seeds, histories, strict=True):
+        count = len(data.train_images)
+        history.recipe = Recipe(learning_rate, momentum, batch_size, seed, epochs, count, sums, mean, std)
+        history.recipe.check()
+    set_seed(seeds[0])
+    keep_freed_memory()
+    target = pick_device(device)
+    with memory_errors(batch_size):
+        replicas = _Replicas([network.to(target).train() for network in networks], learning_rate, momentum)
+        images = torch.as_tensor(data.train_images, device=target)
+        labels = torch.as_tensor(data.train_labels, device=target).long()
+        for epoch in range(1, epochs + 1):
+            # One row per replica
+            orders = torch.as_tensor(np.stack([epoch_order(len(images), seed, epoch) for seed in seeds]), device=target)
+            start = time.perf_counter()
+            losses, correct = [], torch.zeros(len(networks), dtype=torch.int64, device=target)
+            for chosen in torch.split(orders, batch_size, dim=1):
+                batch = normalise(images[chosen].flatten(0, 1), mean, std).view(*chosen.shape, 1, 28, 28)
+                loss, right = replicas.step(batch, labels[chosen])
+                losses.append(loss)
+                correct += right
+            by_replica = torch.stack(losses, 1).double().cpu().numpy()
+            seconds = time.perf_counter() - start
+            replicas.copy_back(networks)
+            for index, (network, history) in enumerate(zip(networks, histories, strict=True)):
+                require_finite(by_replica[index], epoch)
+                test = evaluate(network, data.test_images, data.test_labels, mean=mean, std=std)
+                note_epoch(history, by_replica[index], int(correct[index]), test, seconds)
+    return histories
+
+
+class _Replicas:
+    """Networks of one architecture as one computation, with their parameters stacked."""
+
+    def __init__(self, networks: Sequence[nn.Module], learning_rate: float, momentum: float) -> None:
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.parameters, self.buffers = stack_module_state(list(networks))
+        self.velocity = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
+        skeleton = copy.deepcopy(networks[0]).to("meta").train()
+        _leave_out_batch_count(skeleton)
+
+        def loss_of(weights: State, state: State, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+            outputs = functional_call(skeleton, (weights, state), (batch,))
+            return F.nll_loss(outputs, targets), outputs
+
+        self.gradients_of = vmap(grad_and_value(loss_of, has_aux=True), randomness="different")
+
+    def step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Train each replica on its batch; return the loss of each, and how many of its images were right."""
+        gradients, (loss, outputs) = self.gradients_of(self.parameters, self.buffers, batch, targets)
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                self.velocity[name].mul_(self.momentum).add_(gradients[name])
+                parameter.sub_(self.velocity[name], alpha=self.learning_rate)
+        return loss.detach(), (outputs.detach().argmax(2) == targets).sum(1)
+
+    @torch.no_grad()
+    def copy_back(self, networks: Sequence[nn.Module]) -> None:
+        """Copy the weights of the replicas into their networks."""
+        for index, network in enumerate(networks):
+            for name, parameter in network.named_parameters():
+                parameter.copy_(self.parameters[name][index])
+            for name, buffer in network.named_buffers():
+                buffer.copy_(self.buffers[name][index])
+
+
+def _leave_out_batch_count(network: nn.Module) -> None:
+    """Batch normalisation adds one to a number that is no tensor of a replica: `vmap` cannot do that in place."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.num_batches_tracked = None

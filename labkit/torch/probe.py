@@ -1,0 +1,70 @@
+"""Probes for PyTorch networks, with forward hooks on their layers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD
+from labkit.runs.probes import Bytes, Floats, Probe
+from labkit.torch.training import normalise
+
+# Layers that do nothing in evaluation mode
+SILENT = (nn.Dropout, nn.Dropout2d, nn.Identity)
+
+
+@contextmanager
+def layer_outputs(network: nn.Module) -> Iterator[dict[str, Tensor]]:
+    """Collect what the layers of a network put out, by layer name, while the `with` block runs it.
+
+    What the forward pass does outside of layers (a functional activation or pooling) is not seen.
+    """
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str) -> "torch.utils.hooks.RemovableHandle":
+        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            outputs[name] = output
+
+        handle: torch.utils.hooks.RemovableHandle = layers[name].register_forward_hook(hook)
+        return handle
+
+    layers = {
+        name: module
+        for name, module in network.named_modules()
+        if not list(module.children()) and not isinstance(module, SILENT)
+    }
+    handles = [keep(name) for name in layers]
+    try:
+        yield outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def probe(network: nn.Module, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) -> Probe:
+    """Return the probe of a network, reference or just trained.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Takes (n, 1, 28, 28) float32, gives log-probabilities (n, classes). Stays on its device and in its mode.
+    mean, std : float
+        For the normalisation of the pixels, as in training.
+    """
+
+    @torch.no_grad()
+    def look(image: Bytes) -> tuple[Floats, dict[str, Floats]]:
+        device = next(network.parameters()).device
+        was_training = network.training
+        network.eval()
+        try:
+            with layer_outputs(network) as outputs:
+                log_probabilities = network(normalise(torch.as_tensor(image[None], device=device), mean, std))
+        finally:
+            network.train(was_training)
+        layers = {name: output[0].cpu().numpy() for name, output in outputs.items()}
+        probabilities: Floats = log_probabilities[0].exp().cpu().numpy()
+        return probabilities, layers
+
+    return look

@@ -1,0 +1,33 @@
+"""The weights of a network as arrays and as a checksum, and its architecture as a text."""
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from labkit.runs.states import hash_arrays
+
+
+def weights_of(network: nn.Module) -> list[NDArray[Any]]:
+    """Return every parameter and buffer as an array, in the order of the state dict."""
+    return [tensor.detach().cpu().contiguous().numpy() for tensor in network.state_dict().values()]
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """Return the SHA-256 of all weights: equal exactly when two networks are bitwise the same."""
+    return hash_arrays(weights_of(network))
+
+
+def describe(network: nn.Module) -> str:
+    """Return a text that changes when the network does: its modules and what its forward computes."""
+    modules = [
+        f"{name} {type(module).__name__} {module.extra_repr()}" for name, module in list(network.named_modules())[1:]
+    ]
+    try:
+        nodes = torch.fx.symbolic_trace(network).graph.nodes
+    except Exception:  # a forward with data-dependent branches cannot be traced: any error may come out
+        return "\n".join(modules)
+    # names only: neither addresses of functions nor type annotations belong to what is computed
+    calls = [f"{n.op} {getattr(n.target, '__name__', n.target)} {n.args} {dict(n.kwargs)}" for n in nodes]
+    return "\n".join([*modules, *calls])
