@@ -47,7 +47,7 @@ def compile_step(network: keras.Model, optimizer: Any, data: ImageSet) -> Step:
     optimizer : keras.optimizers.Optimizer
     data : ImageSet
     """
-    words = tf.constant(data.train_images.reshape(-1, 98, 8).view(np.int64)[..., 0])  # see `_images_at`
+    words = _packed(data.train_images)
     labels = tf.constant(data.train_labels.astype(np.int64))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])  # type: ignore[untyped-decorator]
@@ -65,11 +65,17 @@ def compile_step(network: keras.Model, optimizer: Any, data: ImageSet) -> Step:
     return compiled
 
 
-def _images_at(words: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-    """Return images (n, 28, 28) uint8 from a set that holds eight pixels in a number.
+def _packed(images: NDArray[np.uint8]) -> tf.Tensor:
+    """Return images (n, 28, 28) as (n, 98) int64, eight pixels in a number.
 
-    TensorFlow has no GPU kernel that gathers bytes: the whole set would stay on the CPU.
+    In this form they can stay on a GPU: TensorFlow has no GPU kernel that gathers bytes, and keeps 32-bit integers on
+    the CPU.
     """
+    return tf.constant(images.reshape(-1, 98, 8).view(np.int64)[..., 0])
+
+
+def _images_at(words: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Return some images of a packed set as they were: (n, 28, 28) uint8."""
     return tf.reshape(tf.bitcast(tf.gather(words, batch), tf.uint8), (-1, 28, 28))
 
 

@@ -125,7 +125,7 @@ class Record:
             history = {"recipe": recipe, "epochs": content["history"], "batch_losses": content["batch_losses"]}
             attributes = {f.name: content[f.name] for f in fields(cls) if f.name != "history"}
             for name in ("test", "train"):
-                if (score := attributes[name]) is not None:
+                if (score := attributes[name]) is not None or name == "test":
                     attributes[name] = Score(score["loss"], score["correct"], score["total"])
             attributes["together"] = tuple(attributes["together"])
             return cls(**attributes, history=History.from_dict(history))
