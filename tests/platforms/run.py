@@ -427,7 +427,18 @@ def run_unit_tests(builder: Builder, known: Versions, outside: Path, result: Res
     builder.install(builder.write("extras.txt", exactly(extras)))
     folder = outside / "unit-tests"
     folder.mkdir()
-    pytest: list[str | Path] = [builder.python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
+    pytest: list[str | Path] = [
+        builder.python,
+        "-P",
+        "-m",
+        "pytest",
+        "-q",
+        "--disable-warnings",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "not slow",
+    ]
     workers = ["-n", str(AT_ONCE), "--dist", "loadfile"]
     tests = ROOT / "tests"
     try:
