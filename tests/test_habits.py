@@ -106,7 +106,7 @@ def test_quiet_is_silent_about_everything_but_errors(
 ) -> None:
     books = tmp_path / "notebooks"
     write_notebook(books, "01_fine", "print('all is well')")
-    monkeypatch.setattr(labkit.report.papermill_run, "notebooks_dir", lambda: books)
+    monkeypatch.setattr(labkit.report.series, "notebooks_dir", lambda: books)
     arguments = ["report", "--profile", "quick", "--out", str(tmp_path / "out"), "--quiet"]
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
@@ -141,7 +141,7 @@ def test_a_keras_model_tested_as_json() -> None:
 
 def test_report_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     write_notebook(tmp_path / "notebooks", "01_fine", "print('all is well')")
-    monkeypatch.setattr(labkit.report.papermill_run, "notebooks_dir", lambda: tmp_path / "notebooks")
+    monkeypatch.setattr(labkit.report.series, "notebooks_dir", lambda: tmp_path / "notebooks")
     with pytest.raises(SystemExit):
         main(["report", "--profile", "quick", "--out", str(tmp_path / "out"), "--json"])
     printed, errors = capfd.readouterr()

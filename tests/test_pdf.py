@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tiny_notebooks import write_notebook
 
+import labkit.report.series
 from labkit import cli
-from labkit.report import papermill_run as report
 from labkit.report import pdf
 from labkit.report.pdf import BROWSERS, print_pdf
 
@@ -99,7 +99,7 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "notebooks"
     write_notebook(folder, "01_first", "print('first')")
     write_notebook(folder, "07_summary", f"print({'a line of the summary' + chr(10)!r} * 200)")
-    monkeypatch.setattr(report, "notebooks_dir", lambda: folder)
+    monkeypatch.setattr(labkit.report.series, "notebooks_dir", lambda: folder)
     return folder
 
 

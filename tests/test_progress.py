@@ -13,8 +13,8 @@ QUESTION = "from labkit.base.progress import somebody_watches\nprint('watched:',
 REPORT = """
 from pathlib import Path
 from labkit import cli
-from labkit.report import papermill_run as report
-report.notebooks_dir = lambda: Path("books")
+from labkit.report import series
+series.notebooks_dir = lambda: Path("books")
 cli.main(["report", "--profile", "quick", "--out", "out"])
 """
 

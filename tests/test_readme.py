@@ -8,7 +8,8 @@ import pytest
 
 from labkit.base.paths import reference_dir
 from labkit.bench.compare import NETWORKS, best_loops
-from labkit.report.publish import publish, with_tables
+from labkit.report import publish
+from labkit.report.publish import with_tables
 from labkit.report.series import series
 from labkit.runs.registry import ten_runs
 

@@ -38,13 +38,11 @@ PLATFORMS = ("colab", "lowest", "newest")
 COLAB_PYTHON = (3, 13)
 LOWEST_PYTHON = (3, 11)
 
-# Between them they reach every module of labkit that any notebook reaches: a test holds them to that.
+# Both frameworks, the summary, a sweep: they reach every module of labkit that any notebook reaches, as a test holds.
 FEW = (
     "01_keras_baseline",
     "05_pytorch_equivalents",
-    "06_deep_bn_network",
     "07_summary",
-    "08_speed",
     "09_are_the_differences_real",
 )
 
