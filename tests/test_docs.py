@@ -1,5 +1,7 @@
-"""The commands and snippets of the documents work: each is parsed, and those for instructors are run."""
+"""What the documents say holds: commands are parsed, snippets run, and links, files and modules are there."""
 
+import importlib
+import importlib.util
 import itertools
 import json
 import re
@@ -29,7 +31,10 @@ from labkit.runs.records import load_records
 from labkit.runs.registry import find_run
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ("README.md", "INSTRUCTORS.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "INSTRUCTORS.md", "REPRODUCING.md", "CONTRIBUTING.md")
+PAGES = (*DOCUMENTS, "tests/README.md", "data/mnist/README.md", "data/reference/README.md", "data/published/RECIPES.md")
+# What a student imports from, and what texts name things by
+ADDRESSES = ("labkit", "labkit.keras", "labkit.torch", "labkit.plots", "labkit.stats")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LABKIT: Any = get_command(app)
 
@@ -86,8 +91,53 @@ def test_a_make_target_is_one(arguments: list[str]) -> None:
 
 def test_commands_were_found() -> None:
     assert len(every("labkit")) > 20
-    assert len(every("papermill")) == 2
+    assert len(every("papermill")) == 1
     assert len(every("make")) > 5
+
+
+# Links, files and modules
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", PAGES)
+def test_every_link_leads_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", read(document)):
+        if target.startswith("http"):
+            continue
+        name, _, anchor = target.partition("#")
+        page = (ROOT / document).parent / name if name else ROOT / document
+        assert page.exists(), target
+        assert not anchor or anchor in anchors(page), target
+
+
+def notebook_texts() -> Iterator[Any]:
+    """Yield the sources of each notebook, its outputs left out, as parameters of a test."""
+    for path in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        yield pytest.param("\n".join(cell.source for cell in cells), id=path.name)
+
+
+@pytest.mark.parametrize("text", [*(pytest.param(read(page), id=page) for page in PAGES), *notebook_texts()])
+def test_the_parts_of_labkit_that_a_text_names_are_there(text: str) -> None:
+    for path in re.findall(r"\blabkit/[\w./]*\w", text):
+        assert (ROOT / path).exists(), path
+    public = {name for address in ADDRESSES for name in importlib.import_module(address).__all__}
+    for name in set(re.findall(r"\blabkit(?:\.[a-z]\w*)+", text)) - {"labkit.json"}:
+        home, _, last = name.rpartition(".")
+        found = importlib.util.find_spec(home) is not None
+        assert found and (hasattr(importlib.import_module(home), last) or importlib.util.find_spec(name)), name
+        assert home in ADDRESSES or last not in public, f"{name}: a student imports it from one of {ADDRESSES}"
+
+
+def test_every_folder_of_labkit_is_in_the_table() -> None:
+    rows = re.findall(r"^\| (`.*/`) \|", read("CONTRIBUTING.md"), re.MULTILINE)
+    listed = {name.strip("`/") for row in rows for name in row.split(", ")}
+    assert listed == {path.parent.name for path in (ROOT / "labkit").glob("*/__init__.py")}
 
 
 # INSTRUCTORS.md: the parameters of an exercise

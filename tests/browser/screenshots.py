@@ -16,11 +16,10 @@ import pytest
 
 from browser.helpers import draw_seven, open_notebook, open_pad, run_all_cells, shown_percentages, write_lab_notebook
 from labkit.base.paths import notebooks_dir, project_dir, reference_dir
-from labkit.report import papermill_run as labkit_report
-from labkit.report.index_page import write_report
+from labkit.report import index_page
 from labkit.report.pages import write_page
 from labkit.report.series import SUMMARY, Outcome, series
-from labkit.runs.records import save_record
+from labkit.runs.records import reference_records, save_record
 from labkit.runs.registry import find_run
 
 SCREENSHOTS = project_dir() / "figures" / "screenshots"
@@ -39,7 +38,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the reference run, put together from what the series ships."""
     folder = tmp_path_factory.mktemp("report")
     reference = json.loads((project_dir() / RESULTS).read_text(encoding="utf-8"))
-    for record in reference["runs"]:
+    for record in reference_records().values():
         save_record(record, folder)
     for name, path in series().items():
         shutil.copyfile(path, folder / f"{name}.ipynb")
@@ -47,9 +46,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / f"{SUMMARY}.pdf").touch()  # the index links it
     with pytest.MonkeyPatch.context() as patch:
         # the computer of the reference run, not this one
-        patch.setattr(labkit_report, "device_name", lambda: reference["device"])
-        patch.setattr(labkit_report, "environment", lambda: reference["versions"])
-        write_report(folder, [Outcome(name, "skipped", 0, "", "") for name in series()], reference["profile"], {})
+        patch.setattr(index_page, "device_name", lambda: reference["device"])
+        patch.setattr(index_page, "environment", lambda: reference["versions"])
+        index_page.write_report(
+            folder, [Outcome(name, "skipped", 0, "", "") for name in series()], reference["profile"], {}
+        )
     return folder
 
 
