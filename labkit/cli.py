@@ -159,7 +159,7 @@ def test(
 
     model_kind(model_path)  # a wrong path is told before a framework is imported
     from labkit.data.mnist import load_mnist
-    from labkit.runs.any_model import test_model
+    from labkit.runs.frameworks import test_model
 
     result = test_model(model_path, load_mnist())
     if as_json:
@@ -180,7 +180,7 @@ def predict(
 
     model_kind(model_path)  # wrong paths are told before a framework is imported
     digits = [read_digit(path) for path in images]
-    from labkit.runs.any_model import load_probe
+    from labkit.runs.frameworks import load_probe
 
     probe = load_probe(model_path)
     answers = [probe(digit)[0] for digit in digits]

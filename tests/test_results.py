@@ -80,8 +80,8 @@ def test_an_interrupted_run_says_so(record: Record) -> None:
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_a_record_holds_the_settings_that_fit_had(framework: str, small: ImageSet) -> None:
-    networks = import_module(f"labkit.{framework}_networks")
-    training = import_module(f"labkit.{framework}_training")
+    networks = import_module(f"labkit.{framework}.networks")
+    training = import_module(f"labkit.{framework}.training")
     network = networks.build("lenet-dropout" if framework == "torch" else "extra-conv", "relu", 5)
     history = training.fit(network, small, epochs=1, learning_rate=0.02, momentum=0.75, batch_size=100, seed=5)
     record, test = make_record("mine", network, history, small, "quick", notebook="01_tiny")

@@ -46,12 +46,10 @@ class Row:
 
     Attributes
     ----------
-    framework, network, loop : str
     seconds : float
         An epoch of 60,000 images takes: the median.
     fastest, slowest : float
         The spread of `seconds`.
-    images_per_second : float
     arithmetic_share : float
         Of the rate that a large matrix product attains on the device, from 0 to 1.
     memory : float

@@ -21,7 +21,6 @@ class Measurement:
         Operations per second of a large matrix product on the device.
     flops : int
         Operations of one batch.
-    device : str
     """
 
     seconds: float

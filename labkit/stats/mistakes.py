@@ -76,17 +76,14 @@ def times_wrong(probabilities: Iterable[Probabilities], labels: Labels) -> NDArr
     Parameters
     ----------
     probabilities : iterable of float arrays, shape (n, classes)
-        One a network.
+        One per network.
     labels : int array, shape (n,)
 
     Returns
     -------
     int array, shape (n,)
     """
-    counts = np.zeros(len(labels), np.int64)
-    for network in probabilities:
-        counts += network.argmax(axis=1) != labels
-    return counts
+    return np.sum([network.argmax(axis=1) != labels for network in probabilities], axis=0, dtype=np.int64)
 
 
 def right_in_one_only(first: Probabilities, second: Probabilities, labels: Labels) -> tuple[int, int]:
