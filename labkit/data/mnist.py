@@ -115,4 +115,5 @@ def read_idx_folder(folder: Path, sums: dict[str, str] | None = None) -> ImageSe
             raise LabError(f"{folder}: {len(images)} {part} images but {len(labels)} labels")
         if not len(images):
             raise LabError(f"{folder}: no {part} images: the files are empty")
-    return ImageSet(*arrays.values())  # `MNIST_SHA256` names the files in this order
+    train_images, train_labels, test_images, test_labels = arrays.values()  # in the order of `MNIST_SHA256`
+    return ImageSet(train_images, train_labels, test_images, test_labels)

@@ -83,7 +83,10 @@ def times_wrong(probabilities: Iterable[Probabilities], labels: Labels) -> NDArr
     -------
     int array, shape (n,)
     """
-    return np.sum([network.argmax(axis=1) != labels for network in probabilities], axis=0, dtype=np.int64)
+    counts = np.zeros(len(labels), np.int64)
+    for network in probabilities:
+        counts += network.argmax(axis=1) != labels
+    return counts
 
 
 def right_in_one_only(first: Probabilities, second: Probabilities, labels: Labels) -> tuple[int, int]:
