@@ -58,26 +58,21 @@ def _whole_number(option: str, meaning: str, lowest: int, highest: int | None = 
     return typer.Option(metavar="N", parser=read, help=meaning)
 
 
-Profile = Annotated[
-    str,
-    typer.Option(
-        help="How much is run: quick, full, or auto (full on a GPU, quick without).", autocompletion=_profiles
-    ),
-]
-Epochs = Annotated[
-    int | None,
-    _whole_number("--epochs", "Epochs, instead of those of the profile.", 1, 999),
-]
-TimeLimit = Annotated[
-    int,
-    _whole_number("--time-limit", "Seconds that one cell may take.", 1),
-]
+def _parameter(meaning: str) -> Any:
+    return typer.Option("--parameter", "-p", metavar="NAME VALUE", help=meaning)
+
+
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras or .pth file.")]
+_EXTENT = "How much is run: quick, full, or auto (full on a GPU, quick without)."
+Profile = Annotated[str, typer.Option(help=_EXTENT, autocompletion=_profiles)]
+Epochs = Annotated[int | None, _whole_number("--epochs", "Epochs, instead of those of the profile.", 1, 999)]
+TimeLimit = Annotated[int, _whole_number("--time-limit", "Seconds that one cell may take.", 1)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors, and show no progress bar.")]
 
 
 @contextmanager
-def _hushed(wanted: bool) -> Iterator[None]:
+def _quietly(wanted: bool) -> Iterator[None]:
     """Keep what is printed off stdout, and progress bars off the terminal."""
     if not wanted:
         yield
@@ -122,15 +117,10 @@ def list_runs(as_json: Json = False) -> None:
 def train(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run of `labkit list`.", autocompletion=_run_ids)],
     epochs: Epochs = None,
-    seed: Annotated[
-        int | None,
-        _whole_number("--seed", "Seed, instead of the run's own.", 0, 2**32 - 1),
-    ] = None,
+    seed: Annotated[int | None, _whole_number("--seed", "Seed, instead of the run's own.", 0, 2**32 - 1)] = None,
     profile: Profile = "auto",
     out: Annotated[Path, typer.Option(help="Folder for models/, results/ and training states.")] = Path(),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the last finished epoch of a cut-off run.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -140,7 +130,7 @@ def train(
     run = find_run(run_id)
     from labkit.runs.train_run import train_run
 
-    with _hushed(quiet or as_json):
+    with _quietly(quiet or as_json):
         record = train_run(run, profile=profile, epochs=epochs, seed=seed, out=out, resume=resume)
     if as_json:
         summary = {k: v for k, v in record.to_dict().items() if k not in ("history", "batch_losses")}
@@ -150,16 +140,13 @@ def train(
 
 
 @app.command()
-def test(
-    model_path: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras or .pth file.")],
-    as_json: Json = False,
-) -> None:
+def test(model_path: ModelFile, as_json: Json = False) -> None:
     """Test a saved model on the 10,000 test images."""
     from labkit.runs.model_files import model_kind
 
-    model_kind(model_path)  # a wrong path is told before a framework is imported
+    model_kind(model_path)  # a wrong path is reported before a framework is imported
     from labkit.data.mnist import load_mnist
-    from labkit.runs.any_model import test_model
+    from labkit.runs.frameworks import test_model
 
     result = test_model(model_path, load_mnist())
     if as_json:
@@ -170,7 +157,7 @@ def test(
 
 @app.command()
 def predict(
-    model_path: Annotated[Path, typer.Argument(metavar="MODEL", help="A .keras or .pth file.")],
+    model_path: ModelFile,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Drawings, photos or scans of one digit.")],
     as_json: Json = False,
 ) -> None:
@@ -178,9 +165,9 @@ def predict(
     from labkit.data.digits import read_digit
     from labkit.runs.model_files import model_kind
 
-    model_kind(model_path)  # wrong paths are told before a framework is imported
+    model_kind(model_path)  # wrong paths are reported before a framework is imported
     digits = [read_digit(path) for path in images]
-    from labkit.runs.any_model import load_probe
+    from labkit.runs.frameworks import load_probe
 
     probe = load_probe(model_path)
     answers = [probe(digit)[0] for digit in digits]
@@ -221,10 +208,7 @@ def report(
     ] = None,
     profile: Profile = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports"),
-    parameter: Annotated[
-        list[str] | None,
-        typer.Option("--parameter", "-p", metavar="NAME VALUE", help="A parameter of the notebooks; may be repeated."),
-    ] = None,
+    parameter: Annotated[list[str] | None, _parameter("A parameter of the notebooks; may be repeated.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip the notebooks that are already done.")] = False,
     time_limit: TimeLimit = 4 * 3600,
     as_json: Json = False,
@@ -243,7 +227,7 @@ def report(
     if given.get("dataset", MNIST) != MNIST:
         # the notebooks run in the report's folder: a path from here must still be found there
         given["dataset"] = str(Path(given["dataset"]).resolve())
-    with _hushed(quiet or as_json):
+    with _quietly(quiet or as_json):
         settled = resolve_profile(str(given.get("profile", profile)))
         print(f"report: {len(chosen)} notebooks, profile {settled}, into {out}")
         about_pdf: list[str] = []
@@ -269,28 +253,19 @@ def sweep(
     seeds: Annotated[str, typer.Option(help="Seeds: 0-9, or 0-4,7.")] = "0-4",
     epochs: Epochs = None,
     train_images: Annotated[
-        int | None,
-        _whole_number("--train-images", "Training images, instead of those of the profile.", 1, 60_000),
+        int | None, _whole_number("--train-images", "Training images, instead of those of the profile.", 1, 60_000)
     ] = None,
     profile: Profile = "auto",
     parameter: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--parameter",
-            "-p",
-            metavar="NAME VALUE",
-            help="Setting of a run, learning_rate or batch_size; given again for several values.",
-        ),
+        list[str] | None, _parameter("Setting of a run, learning_rate or batch_size; given again for several values.")
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler: tcp://host:8786.")] = None,
     workers: Annotated[
-        int | None,
-        _whole_number("--workers", "Processes on this machine; 0: this one, without Dask.", 0),
+        int | None, _whole_number("--workers", "Processes on this machine; 0: this one, without Dask.", 0)
     ] = None,
     threads: Annotated[int, _whole_number("--threads", "Threads of a job on the CPU.", 1)] = 1,
     replicas: Annotated[
-        int,
-        _whole_number("--replicas", "Seeds of a PyTorch run that are trained together, for a GPU.", 1),
+        int, _whole_number("--replicas", "Seeds of a PyTorch run that are trained together, for a GPU.", 1)
     ] = 1,
     out: Annotated[Path, typer.Option(help="Folder of the sweep.")] = Path("sweeps"),
 ) -> None:
@@ -303,16 +278,9 @@ def sweep(
     for pair in parameter or []:
         for name, value in parse_pairs([split_pair(pair)], {"learning_rate": None, "batch_size": None}).items():
             settings.setdefault(name, []).append(value)
-    jobs = training_jobs(
-        list(dict.fromkeys(run_ids)),
-        parse_seeds(seeds),
-        profile=profile,
-        epochs=epochs,
-        train_images=train_images,
-        settings=settings,
-        threads=threads,
-        replicas=replicas,
-    )
+    extent: dict[str, Any] = {"profile": profile, "epochs": epochs, "train_images": train_images}
+    run_ids = list(dict.fromkeys(run_ids))
+    jobs = training_jobs(run_ids, parse_seeds(seeds), **extent, settings=settings, threads=threads, replicas=replicas)
     for plan, run in dict.fromkeys((job.plan, job.run) for job in jobs):
         print(f"{run}: {plan}")
     print(f"sweep: {len(jobs)} jobs, into {out}")
@@ -332,11 +300,10 @@ def bench(
     networks: Annotated[str, typer.Option(help="Networks, with commas between them; all of them by default.")] = "",
     repeats: Annotated[int, _whole_number("--repeats", "Measurements of each loop.", 1)] = 5,
     batches: Annotated[
-        int,
-        _whole_number("--batches", "Batches of 128 images a measurement; 469 are a whole epoch.", 1, 469),
+        int, _whole_number("--batches", "Batches of 128 images per measurement; 469 are a whole epoch.", 1, 469)
     ] = 60,
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure the training loops beside the plain ones: DataLoader, and Keras's own fit."""
     from labkit.bench.compare import bench_table, run_bench, write_bench
@@ -415,13 +382,7 @@ def join_pairs(arguments: list[str]) -> list[str]:
 
 
 def split_pair(text: str) -> tuple[str, str]:
-    """Split `NAME=VALUE`.
-
-    Raises
-    ------
-    LabError
-        There is no value.
-    """
+    """Split `NAME=VALUE`."""
     name, equals, value = text.partition("=")
     if not equals:
         raise LabError(f"parameter {name!r} has no value: valid is -p NAME VALUE")

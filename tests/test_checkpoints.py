@@ -23,7 +23,7 @@ from labkit.keras import saving as keras_models
 from labkit.keras import weights as keras_weights
 from labkit.keras.quiet_tensorflow import keras
 from labkit.runs import model_files as archives
-from labkit.runs.any_model import test_model as run_test_model
+from labkit.runs.frameworks import test_model as run_test_model
 from labkit.runs.model_files import model_kind
 from labkit.torch import networks as torch_networks
 from labkit.torch import saving as torch_models

@@ -215,7 +215,7 @@ def torch_model(tmp_path_factory: pytest.TempPathFactory, mnist: ImageSet) -> Pa
 
 
 def test_digits_in_photos_are_classified_as_the_images_are(torch_model: Path, mnist: ImageSet) -> None:
-    from labkit.runs.any_model import load_probe
+    from labkit.runs.frameworks import load_probe
 
     probe = load_probe(torch_model)
     images = mnist.test_images[:60]

@@ -10,8 +10,7 @@ from helpers import STROKE_TO_PICTURE_S
 from labkit.base.errors import LabError
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.lab.drawing_widget import DrawWidget, draw, grey_maps
-from labkit.runs.any_model import load_probe
-from labkit.runs.probes import Bytes, Floats, Probe
+from labkit.runs.frameworks import Bytes, Floats, Probe, load_probe
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,8 @@ import torch
 from labkit.data.mnist import load_mnist
 from labkit.torch.networks import build
 from labkit.torch.training import evaluate
-from labkit.torch.twin import read_keras_layers, state_arrays
+from labkit.runs.keras_weights import read_keras_layers
+from labkit.torch.twin import state_arrays
 
 twin = build("keras-twin", "relu")
 names = [name for name, module in twin.named_children() if list(module.parameters())]

@@ -1,11 +1,11 @@
-"""Mistakes that a user can mend, told in one line."""
+"""Mistakes that a user can put right, each reported in one line."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class LabError(Exception):
-    """A mistake that the user can mend.
+    """A mistake that the user can put right.
 
     The message is one line: what was given, what is valid, the nearest match. The command line
     prints it and exits with code 2; a notebook shows it without a traceback.
@@ -17,21 +17,9 @@ class LabError(Exception):
 
 
 def unknown(kind: str, given: str, valid: Iterable[str]) -> LabError:
-    """Build the error for a name that is not one of the valid ones.
+    """Build the error for a name that is not valid, with the valid ones and, where one is close, the nearest match.
 
-    Parameters
-    ----------
-    kind : str
-        What the name stands for: "run", "profile", "parameter", "notebook".
-    given : str
-        The name that was given.
-    valid : iterable of str
-        The names that would have been accepted.
-
-    Returns
-    -------
-    LabError
-        One line with the valid names and, where one is close, the nearest match.
+    `kind` is what the name stands for: "run", "profile", "parameter", "notebook".
     """
     names = list(valid)
     nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)

@@ -1,9 +1,15 @@
 """Write files that appear whole or not at all."""
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from labkit.base.errors import LabError
 
@@ -12,12 +18,7 @@ from labkit.base.errors import LabError
 def whole_file(path: Path, fault: str = "cannot be written") -> Iterator[Path]:
     """Give the block a temporary name to write to, and rename that to `path` when it ends well.
 
-    Parameters
-    ----------
-    path : Path
-        Its folder is made where needed.
-    fault : str
-        What the error says of `path`.
+    The folder of `path` is made where needed; `fault` is what the error says of `path`.
 
     Raises
     ------
@@ -36,18 +37,36 @@ def whole_file(path: Path, fault: str = "cannot be written") -> Iterator[Path]:
             partial.unlink()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, making its folder where needed; it appears whole or not at all.
+def make_folder(folder: Path) -> None:
+    """Make a folder where it is missing, to find out before hours of work that it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise LabError(f"{folder}: the folder cannot be written: {problem.strerror or problem}") from None
 
-    Raises
-    ------
-    LabError
-        The disk is full or read-only; an earlier file under `path` is left as it was.
-    """
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file with `whole_file`."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file of bytes, as `write_text` does."""
+    """Write a file of bytes with `whole_file`."""
     with whole_file(path) as partial:
         partial.write_bytes(content)
+
+
+def save_arrays(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write named arrays as a compressed `.npz` with `whole_file`."""
+    with whole_file(path) as partial, open(partial, "wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # an array may be called `allow_pickle`
+
+
+def load_array(path: Path, name: str, fault: str) -> NDArray[Any]:
+    """Read one array of an `.npz`; `fault` is what the error says where it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            array: NDArray[Any] = archive[name]
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        raise LabError(f"{path}: {fault}") from None
+    return array

@@ -21,25 +21,15 @@ Result = TypeVar("Result")
 
 
 def run_apart(work: Callable[[Job], Result], job: Job, variables: Mapping[str, str]) -> Result:
-    """Return `work(job)`, computed in a new process.
+    """Return `work(job)`, computed in a new process, or raise what it raised.
 
-    The new process ends when this one does, however this one ends.
-
-    Parameters
-    ----------
-    work : function
-        At the top level of a module.
-    job : object
-        Can be pickled, as can what comes back.
-    variables : mapping of str to str
-        Environment variables of the new process, beside those of this one.
+    The new process ends when this one does, however this one ends. `work` stands at the top level of a module; `job`
+    and what comes back can be pickled; `variables` are added to the environment of this process.
 
     Raises
     ------
     LabError
         The process ended without a result.
-    Exception
-        Whatever `work` raised.
     """
     with tempfile.TemporaryFile() as stderr:
         child = subprocess.Popen(

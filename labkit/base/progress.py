@@ -33,17 +33,7 @@ def _started_by_a_runner() -> bool:
 
 
 def progress_bar(total: float, description: str, unit: str, wanted: bool | None = None) -> Any:
-    """Return a tqdm bar that disappears when it is done; a silent one when nobody watches.
-
-    Parameters
-    ----------
-    total : float
-        Units in all.
-    description, unit : str
-        Shown before and after the bar.
-    wanted : bool, optional
-        Overrides the question whether somebody watches.
-    """
+    """Return a tqdm bar that disappears when it is done; a silent one unless it is wanted or somebody watches."""
     from tqdm.auto import tqdm  # the notebook flavour is chosen at import: not before it is needed
 
     shown = somebody_watches() if wanted is None else wanted

@@ -46,17 +46,13 @@ class Row:
 
     Attributes
     ----------
-    framework, network, loop : str
-    seconds : float
-        An epoch of 60,000 images takes: the median.
-    fastest, slowest : float
-        The spread of `seconds`.
-    images_per_second : float
+    seconds, fastest, slowest : float
+        Of an epoch of 60,000 images: the median of the measurements, and their spread.
     arithmetic_share : float
         Of the rate that a large matrix product attains on the device, from 0 to 1.
     memory : float
-        The largest that the process of the loop had, in MiB: interpreter, framework and data included. Of the
-        main process only: a DataLoader's workers are not in it. On a CUDA GPU, of the GPU's memory.
+        The peak of the loop's process, in MiB: interpreter, framework and data included, a DataLoader's workers not.
+        On a CUDA GPU, that of the GPU.
     ratio : float
         Seconds of this loop over those of labkit's.
     """
@@ -83,7 +79,7 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
     repeats : int
         Measurements of each loop.
     batches : int
-        Of 128 images, a measurement; 469 are a whole epoch. Fewer are extrapolated to an epoch.
+        Of 128 images, per measurement; 469 are a whole epoch. Fewer are extrapolated to an epoch.
 
     Returns
     -------
@@ -102,20 +98,19 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
         raise LabError(f"batches is {batches}: valid are 1 to {EPOCH_BATCHES}, a whole epoch")
     if repeats < 1:
         raise LabError(f"repeats is {repeats}: valid are whole numbers from 1 up")
-    result: dict[str, Any] = {
-        "device": "",
+    rows: list[Row] = []
+    for network in networks or NETWORKS:
+        device, measured = _measure_network(network, repeats, batches)
+        rows += measured
+    return {
+        "device": device,
         "precision": PRECISION,
         "batches": batches,
         "repeats": repeats,
         "warm_up": WARM_UP,
         "environment": environment(),
-        "rows": [],
+        "rows": [asdict(row) for row in rows],
     }
-    for network in networks or NETWORKS:
-        device, rows = _measure_network(network, repeats, batches)
-        result["device"] = device
-        result["rows"] += [asdict(row) for row in rows]
-    return result
 
 
 def _measure_network(network: str, repeats: int, batches: int) -> tuple[str, list[Row]]:
@@ -180,7 +175,7 @@ def bench_table(result: dict[str, Any]) -> str:
 
 
 def plot_bench(result: dict[str, Any]) -> Figure:
-    """Plot seconds an epoch as bars, labkit's loops in blue and the plain ones in grey."""
+    """Plot seconds per epoch as bars, labkit's loops in blue and the plain ones in grey."""
     rows = [Row(**entry) for entry in result["rows"]]
     with style():
         figure, axes = plt.subplots(figsize=(8, 0.6 + 0.32 * len(rows)), layout="constrained")
@@ -192,7 +187,7 @@ def plot_bench(result: dict[str, Any]) -> Figure:
         axes.set_yticks(range(len(rows)), [f"{row.network}: {row.loop}" for row in rows], fontsize=8)
         axes.invert_yaxis()
         axes.margins(x=0.15)
-        axes.set(xlabel="seconds an epoch of 60,000 images", title="Training loops, measured in turn")
+        axes.set(xlabel="seconds per epoch of 60,000 images", title="Training loops, measured in turn")
     return figure
 
 

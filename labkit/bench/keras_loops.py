@@ -23,7 +23,7 @@ def network_of(name: str) -> Any:
 
 
 def fast_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
-    """Return a function that trains for so many batches with the loop of `labkit.keras.fit`, in seconds."""
+    """Return a function that trains on `batches` batches as `labkit.keras.fit` does and returns the seconds."""
     network = network_of(name)
     optimizer = keras.optimizers.SGD(0.01)
     optimizer.build(network.trainable_variables)
@@ -41,7 +41,7 @@ def fast_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
 
 
 def stock_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
-    """Return a function that trains for so many batches with `model.fit` on arrays, in seconds."""
+    """Return a function that trains on `batches` batches with `model.fit` on arrays and returns the seconds."""
     network = network_of(name)
     network.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
     images = data.train_images[: batches * BATCH_SIZE, ..., np.newaxis].astype(np.float32) / 255
@@ -58,7 +58,7 @@ def stock_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
 def flops_of_batch(name: str) -> int:
     """Return the floating-point operations of one training step with a full batch, from the layers' shapes.
 
-    Convolutions and dense layers count: two operations a weight used; forward, gradient of the weights and
+    Convolutions and dense layers count: two operations per weight used; forward, gradient of the weights and
     gradient of the input, which the first layer does not need.
     """
     forward = []
@@ -70,7 +70,7 @@ def flops_of_batch(name: str) -> int:
 
 
 def matmul_rate() -> float:
-    """Return the operations a second of a large float32 matrix product: what the device attains at best."""
+    """Return the operations per second of a large float32 matrix product: what the device attains at best."""
     matrix = tf.ones((MATRIX, MATRIX))
     tf.matmul(matrix, matrix).numpy()
     start = time.perf_counter()

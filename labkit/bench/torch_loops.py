@@ -12,14 +12,16 @@ from labkit.data.mnist import ImageSet
 from labkit.runs.registry import BATCH_SIZE
 from labkit.torch.device import pick_device, set_seed
 from labkit.torch.networks import NETWORKS
-from labkit.torch.speed import LikeTorchvision, wait_for
+from labkit.torch.speed import LikeTorchvision, flops_of_batch, matmul_rate, wait_for
 from labkit.torch.training import fit
+
+__all__ = ["flops_of_batch", "gpu_memory", "matmul_rate", "timer"]
 
 WARM_UP_BATCHES = 5
 
 
 def fast_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
-    """Return a function that trains for so many batches with `labkit.torch.fit` and returns the seconds."""
+    """Return a function that trains on `batches` batches with `labkit.torch.fit` and returns the seconds."""
     network = NETWORKS[name]()
     part = replace(
         data.first(batches * BATCH_SIZE), test_images=data.test_images[:1000], test_labels=data.test_labels[:1000]
@@ -33,7 +35,7 @@ def fast_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
 
 
 def loader_timer(name: str, data: ImageSet, batches: int, workers: int) -> Callable[[], float]:
-    """Return a function that trains for so many batches with a DataLoader and returns the seconds.
+    """Return a function that trains on `batches` batches with a DataLoader and returns the seconds.
 
     The loop is that of PyTorch's MNIST example. Unless a whole epoch is measured, the clock starts after the
     first batches, so that starting the workers does not count.
@@ -78,6 +80,6 @@ def timer(loop: str, name: str, data: ImageSet, batches: int) -> Callable[[], fl
     torch.backends.cudnn.allow_tf32 = False  # as matrix products have it: shares of their rate must be of one precision
     if loop == "labkit":
         return fast_timer(name, data, batches)
-    # what a user has who asks for nothing
+    # PyTorch's own default
     torch.use_deterministic_algorithms(False)
     return loader_timer(name, data, batches, workers=int(loop.split()[1]))

@@ -9,36 +9,17 @@ from labkit.data.mnist import load_mnist
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one process measured of one loop.
+    """What one process measured of one loop."""
 
-    Attributes
-    ----------
-    seconds : float
-        For the batches that were asked for.
-    memory : float
-        The largest that the process had, on a GPU that of the GPU, in MiB; 0 where that is not told (Windows).
-    matmul : float
-        Operations per second of a large matrix product on the device.
-    flops : int
-        Operations of one batch.
-    device : str
-    """
-
-    seconds: float
-    memory: float
-    matmul: float
-    flops: int
+    seconds: float  # for the batches that were asked for
+    memory: float  # the peak of the process, on a GPU that of the GPU, in MiB; 0 where it is not known (Windows)
+    matmul: float  # operations per second of a large matrix product on the device
+    flops: int  # operations of one batch
     device: str
 
 
 def measure_loop(job: tuple[str, str, str, int]) -> Measurement:
-    """Run a loop once to warm up, and measure it.
-
-    Parameters
-    ----------
-    job : (str, str, str, int)
-        Framework, loop, network, and the number of batches.
-    """
+    """Run a loop once to warm up, and measure it; a job is framework, loop, network and number of batches."""
     framework, loop, network, batches = job
     bench = import_module(f"labkit.bench.{framework}_loops")
     from labkit.runs.computer import device_name

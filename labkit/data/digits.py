@@ -9,6 +9,7 @@ Source of the second step: Y. LeCun, C. Cortes, C. Burges, "The MNIST database":
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,19 +35,14 @@ GHOST = 0.1
 
 WORKING_SIDE = 400
 COARSE_SIDE = 96
-# Paper and ink must differ by so many grey levels of 255: less is an empty page.
+# Paper and ink must differ by this many grey levels of 255: less is an empty page.
 LOWEST_CONTRAST = 20
 # A smaller spot than this share of the digit's largest stroke is a speck.
 SPECK = 0.05
 
 
 def read_digit(path: str | Path) -> Bytes:
-    """Read an image file and return the digit in it as an image like MNIST's.
-
-    Parameters
-    ----------
-    path : str or Path
-        A drawing, photo or scan of one digit in any format that Pillow reads.
+    """Read a drawing, photo or scan of one digit, in any format that Pillow reads, as an image like MNIST's.
 
     Returns
     -------
@@ -115,13 +111,7 @@ def _image_of(array: NDArray[np.generic]) -> Image.Image:
 
 
 def grey_levels(image: Image.Image) -> Floats:
-    """Return the brightness of an image, with transparent parts as paper.
-
-    Returns
-    -------
-    float array, shape (height, width)
-        0 (black) to 255 (white); no side above 400 pixels.
-    """
+    """Return the brightness of an image, 0 to 255, with transparent parts as paper and no side above 400 pixels."""
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):  # scans of more than 8 bits: from darkest to brightest
         values = np.asarray(image, np.float64)
         span = max(float(np.ptp(values)), 1e-12)
@@ -147,26 +137,15 @@ def _on_paper(image: Image.Image) -> Image.Image:
 
 
 def find_ink(grey: Floats) -> Floats:
-    """Find the ink of a digit on paper, dark on light or light on dark.
-
-    Parameters
-    ----------
-    grey : float array, shape (height, width)
-        Brightness, 0 to 255.
+    """Find the ink of a digit on paper, dark on light or light on dark, from brightness between 0 and 255.
 
     Returns
     -------
     float array, shape (height, width)
         0 (paper) to 1 (full ink). Uneven light, noise, specks and strokes cut by the edge are removed.
-
-    Raises
-    ------
-    LabError
-        There is no ink.
     """
     # The frame of a picture is paper more often than not: ink is what differs from it most
-    frame = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = float(np.median(frame))
+    paper = float(np.median(_frame(grey)))
     if float(grey.max()) - paper > paper - float(grey.min()):
         grey = 255 - grey
     ink = np.maximum(_paper_under(grey) - grey, 0)
@@ -188,6 +167,10 @@ def find_ink(grey: Floats) -> Floats:
     near = ndimage.maximum_filter(kept, 2 * reach + 1)
     result: Floats = np.where(near, strength, 0.0)
     return result
+
+
+def _frame(values: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
 
 
 def _paper_under(grey: Floats) -> Floats:
@@ -220,8 +203,7 @@ def _digit_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     if not parts:
         return mask
     numbers, sizes = np.arange(1, parts + 1), np.bincount(labels.ravel())[1:]
-    frame = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    inside = ~np.isin(numbers, frame)
+    inside = ~np.isin(numbers, _frame(labels))
     if inside.any() and sizes[inside].max() >= 0.3 * sizes.max():
         numbers, sizes = numbers[inside], sizes[inside]
     return np.isin(labels, numbers[sizes >= SPECK * sizes.max()])
@@ -242,11 +224,6 @@ def mnist_image(ink: NDArray[np.generic]) -> Bytes:
     -------
     uint8 array, shape (28, 28)
         0 (paper) to 255 (the strongest ink).
-
-    Raises
-    ------
-    LabError
-        There is no ink.
     """
     values = np.asarray(ink, np.float64)
     strongest = float(values.max(initial=0))
@@ -274,13 +251,7 @@ def _corner(centre: float, size: int) -> int:
 
 
 def _area_weights(source: int, target: int) -> Floats:
-    """Return the matrix that averages `source` pixels into `target` by the area that each one covers.
-
-    Returns
-    -------
-    float array, shape (target, source)
-        Rows sum to 1.
-    """
+    """Return the matrix, (target, source), that averages pixels by the area that each one covers; rows sum to 1."""
     step = source / target
     start = step * np.arange(target)[:, np.newaxis]
     pixel = np.arange(source)[np.newaxis, :]

@@ -23,13 +23,7 @@ Bytes = NDArray[np.uint8]
 
 
 def checked_content(folder: Path, name: str, expected: str | None) -> bytes:
-    """Return the uncompressed bytes of one IDX file, after its SHA-256 has been checked.
-
-    Raises
-    ------
-    LabError
-        The file is missing, cannot be decompressed, or has another sum than `expected`.
-    """
+    """Return the uncompressed bytes of one IDX file, after its SHA-256 has been checked where one is expected."""
     path = folder / f"{name}.gz"
     try:
         if not path.exists() and (folder / name).exists():
@@ -66,26 +60,15 @@ def _decompress(path: Path) -> tuple[bytes, bool]:
 
 
 def parse_idx(raw: bytes, name: str) -> Bytes:
-    """Parse the content of an IDX file of unsigned bytes.
+    """Parse the uncompressed content of an IDX file of unsigned bytes.
 
-    Parameters
-    ----------
-    raw : bytes
-        The uncompressed file: two zero bytes, the type code 8, the number of dimensions, each size as
-        a big-endian 32-bit integer, then the values.
-    name : str
-        Shown in errors; a name with `idx3` must hold 28x28 images, one with `idx1` labels.
+    The file holds two zero bytes, the type code 8, the number of dimensions, each size as a big-endian 32-bit
+    integer, then the values. A file with `idx3` in its name holds 28x28 images, one with `idx1` labels from 0 to 9.
 
     Returns
     -------
-    uint8 array
-        Shape (n, 28, 28) or (n,). Read-only views of `raw` are never returned: the array is a copy.
-
-    Raises
-    ------
-    LabError
-        The header is not that of such a file, or promises more or fewer values than there are, or a
-        label is not from 0 to 9.
+    uint8 array, shape (n, 28, 28) or (n,)
+        A copy, which can be written to.
     """
     dimensions = 3 if "idx3" in name else 1
     header = 4 + 4 * dimensions

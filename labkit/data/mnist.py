@@ -26,7 +26,7 @@ class ImageSet:
     train_labels, test_labels : uint8 array, shape (n,)
         Classes, 0 to 9.
     class_names : tuple of str
-        One name a class, in the order of the labels.
+        One name per class, in the order of the labels.
     """
 
     train_images: Bytes
@@ -37,12 +37,8 @@ class ImageSet:
 
     def first(self, train_images: int) -> "ImageSet":
         """Return the set with only its first `train_images` training images; the test set stays whole."""
-        return ImageSet(
-            self.train_images[:train_images],
-            self.train_labels[:train_images],
-            self.test_images,
-            self.test_labels,
-            self.class_names,
+        return replace(
+            self, train_images=self.train_images[:train_images], train_labels=self.train_labels[:train_images]
         )
 
 
@@ -110,22 +106,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 
 def read_idx_folder(folder: Path, sums: dict[str, str] | None = None) -> ImageSet:
-    """Read the four IDX files of a folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the two `t10k-` files, each
-        plain or with `.gz` behind its name.
-    sums : dict of str to str, optional
-        The expected SHA-256 of each uncompressed file.
-
-    Raises
-    ------
-    LabError
-        A file is missing, does not match its sum, or is no IDX file of the expected kind; there are no
-        images, or not one label an image.
-    """
+    """Read the four IDX files of a folder, each plain or gzipped; `sums` are the SHA-256 of their content, by name."""
     content = {name: checked_content(folder, name, (sums or {}).get(name)) for name in MNIST_SHA256}
     arrays = {name: parse_idx(raw, name) for name, raw in content.items()}
     for part in ("train", "t10k"):
@@ -134,9 +115,5 @@ def read_idx_folder(folder: Path, sums: dict[str, str] | None = None) -> ImageSe
             raise LabError(f"{folder}: {len(images)} {part} images but {len(labels)} labels")
         if not len(images):
             raise LabError(f"{folder}: no {part} images: the files are empty")
-    return ImageSet(
-        arrays["train-images-idx3-ubyte"],
-        arrays["train-labels-idx1-ubyte"],
-        arrays["t10k-images-idx3-ubyte"],
-        arrays["t10k-labels-idx1-ubyte"],
-    )
+    train_images, train_labels, test_images, test_labels = arrays.values()  # in the order of `MNIST_SHA256`
+    return ImageSet(train_images, train_labels, test_images, test_labels)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from labkit.keras.quiet_tensorflow import keras, tf
-from labkit.runs.probes import Bytes, Floats, Probe
+from labkit.runs.frameworks import Bytes, Floats, Probe
 
 # Layers that do nothing with a single image, or only reshape it
 SILENT = (keras.layers.Dropout, keras.layers.Flatten, keras.layers.InputLayer)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from labkit.base.errors import LabError, unknown
 from labkit.base.paths import PACKAGE
-from labkit.runs.any_model import load_probe
-from labkit.runs.probes import Floats, Probe
+from labkit.runs.frameworks import Floats, Probe, load_probe
 
 STATIC = PACKAGE / "lab" / "static"
 

@@ -16,11 +16,8 @@ class Recipe:
 
     Attributes
     ----------
-    learning_rate, momentum : float
-    batch_size, seed : int
     epochs : int
         As many as were asked for; a history has fewer after Ctrl-C.
-    train_images : int
     data_sha256 : str
         Of the training images and labels.
     mean, std : float
@@ -38,13 +35,7 @@ class Recipe:
     std: float = 1.0
 
     def check(self) -> None:
-        """Refuse settings that cannot train.
-
-        Raises
-        ------
-        LabError
-            One line with the setting, its value and the valid ones.
-        """
+        """Refuse settings that cannot train: a `LabError` names the setting, its value and the valid ones."""
         if not (np.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise LabError(f"learning_rate is {self.learning_rate}: valid are numbers above 0")
         if not 0 <= self.momentum < 1:
@@ -126,12 +117,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluation(Score):
-    """A score with what it was counted from.
-
-    Attributes
-    ----------
-    probabilities : float32 array, shape (total, classes)
-    """
+    """A score with what it was counted from: the probabilities, shape (total, classes)."""
 
     probabilities: NDArray[np.float32] = field(repr=False, compare=False)
 
@@ -171,7 +157,7 @@ class History:
         )
 
     def table(self) -> pd.DataFrame:
-        """Return the epochs as a table, one row an epoch, indexed by the epoch's number."""
+        """Return the epochs as a table, one row per epoch, indexed by the epoch's number."""
         return pd.DataFrame([asdict(e) for e in self.epochs], columns=list(Epoch.__annotations__)).set_index("epoch")
 
     def to_dict(self) -> dict[str, Any]:
@@ -180,13 +166,7 @@ class History:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "History":
-        """Rebuild a history from what `to_dict` gave.
-
-        Raises
-        ------
-        LabError
-            The content is not that of a history.
-        """
+        """Rebuild a history from what `to_dict` gave; a `LabError` says why it is none."""
         try:
             epochs = [Epoch(**e) for e in content["epochs"]]
             losses = [BatchLoss(**b) for b in content["batch_losses"]]

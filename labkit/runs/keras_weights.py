@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from labkit.base.own_process import run_apart
 from labkit.data.mnist import load_mnist
-from labkit.runs.any_model import test_model
-from labkit.runs.frameworks import framework
+from labkit.runs.frameworks import framework, test_model
 from labkit.runs.model_files import model_kind
 
 # GPUs may round the factors of matrix products to 10 bits.
@@ -37,19 +36,14 @@ class KerasLayer:
 
 
 def read_keras_layers(path: str | Path) -> list[KerasLayer]:
-    """Read the layers with weights of a network, in their order.
-
-    Parameters
-    ----------
-    path : str or Path
-        A `.keras` file.
+    """Read the layers with weights from a `.keras` file, in their order.
 
     Raises
     ------
     LabError
         One line: the file is missing, damaged, or no Keras model.
     """
-    model_kind(path)  # what is wrong with the file is told before a process is started
+    model_kind(path)  # a fault of the file is reported before a process is started
     return run_apart(_layers, path, ON_THE_CPU)
 
 
@@ -59,12 +53,7 @@ def _layers(path: str | Path) -> list[KerasLayer]:
 
 
 def keras_probabilities(path: str | Path) -> NDArray[np.float32]:
-    """Let Keras itself predict the 10,000 test images.
-
-    Parameters
-    ----------
-    path : str or Path
-        A `.keras` file.
+    """Let Keras itself predict the 10,000 test images with a `.keras` file.
 
     Returns
     -------

@@ -31,8 +31,6 @@ class Label:
 
     Attributes
     ----------
-    framework : {"keras", "torch"}
-    weights_sha256 : str
     network, activation : str or None
         As `build` takes them; None for a network that labkit does not build.
     mean, std : float
@@ -92,20 +90,7 @@ def read_label(path: str | Path, framework: Kind) -> Label | None:
 
 
 def check_weights(path: str | Path, found: Shapes, expected: Shapes) -> None:
-    """Check that a file holds exactly the weights of a network.
-
-    Parameters
-    ----------
-    path : str or Path
-        Named in the error.
-    found, expected : mapping of str to tuple of int
-        Names and shapes, of the file and of the network.
-
-    Raises
-    ------
-    LabError
-        One line: weights are missing, too many, or of another shape.
-    """
+    """Check that a file holds exactly the weights of a network; a `LabError` says which are wrong."""
     if missing := [name for name in expected if name not in found]:
         raise LabError(f"{path}: its network has {len(expected)} weights; missing in the file: {_some(missing)}")
     if more := [name for name in found if name not in expected]:
@@ -125,15 +110,6 @@ def model_kind(path: str | Path) -> Kind:
 
     Both formats are zip archives with a checksum for each part, which PyTorch does not check when it loads: a
     flipped bit would go unnoticed.
-
-    Parameters
-    ----------
-    path : str or Path
-        A `.keras` or `.pth` file.
-
-    Returns
-    -------
-    {"keras", "torch"}
 
     Raises
     ------

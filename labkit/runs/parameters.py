@@ -30,13 +30,7 @@ class Parameter:
         return " or ".join("None" if t is NONE else names[t] for t in self.types)
 
     def check(self, name: str, value: Any) -> None:
-        """Refuse a value of a wrong type or out of range.
-
-        Raises
-        ------
-        LabError
-            One line: the name, the value and what is valid.
-        """
+        """Refuse a value of a wrong type or out of range: a `LabError` says what is valid."""
         # bool is a subclass of int in Python, but True is no seed; a whole number is a fine float
         fits = type(value) in self.types or (type(value) is int and float in self.types)
         if not fits:
@@ -77,7 +71,7 @@ PARAMETERS: dict[str, Parameter] = {
     "profile": Parameter((str,), "how much is run: quick, full, or auto (full on a GPU, quick without one)"),
     "epochs": Parameter((int, NONE), "passes over the training images; None: as many as the profile says", 1, 999),
     "learning_rate": Parameter((float,), "step size of gradient descent", 0.0, lowest_is_valid=False),
-    "batch_size": Parameter((int,), "images a training step", 1, 60_000),
+    "batch_size": Parameter((int,), "images per training step", 1, 60_000),
     "dataset": Parameter((str,), "mnist, or a folder with the four IDX files of another set of 28x28 images"),
     "digit": Parameter((int,), "index of the test image that is followed through the network", 0, 9_999),
     "resume": Parameter((bool,), "go on from the state that an earlier, cut-off run left in `out`"),
@@ -89,10 +83,7 @@ PARAMETERS: dict[str, Parameter] = {
 def notebook_parameters(path: Path) -> dict[str, Any]:
     """Return the parameters of a notebook with their defaults, from its cell tagged `parameters`.
 
-    Parameters
-    ----------
-    path : Path
-        The notebook. Its parameters cell holds one assignment of a literal a line, to names of `PARAMETERS`.
+    That cell holds one assignment of a literal per line, to names of `PARAMETERS`.
 
     Raises
     ------
@@ -145,11 +136,6 @@ def assignments(source: str) -> dict[str, Any]:
 def check_parameters(given: Mapping[str, Any], valid: Mapping[str, Any]) -> None:
     """Refuse parameters that a notebook does not have, or of a wrong type.
 
-    Parameters
-    ----------
-    given : mapping of str to value
-    valid : mapping whose keys are the names that the notebook takes
-
     Raises
     ------
     LabError
@@ -162,43 +148,24 @@ def check_parameters(given: Mapping[str, Any], valid: Mapping[str, Any]) -> None
 
 
 def parse_pairs(pairs: Sequence[tuple[str, str]], valid: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn pairs of name and text into typed values.
-
-    Parameters
-    ----------
-    pairs : sequence of (str, str)
-        Of a name that is given twice, the last value counts.
-    valid : mapping whose keys are the names that are taken
+    """Turn pairs of name and text into typed values; of a name that is given twice, the last value counts.
 
     Raises
     ------
     LabError
         A name is unknown, or a value is not of its type.
     """
-    parsed: dict[str, Any] = {}
-    for name, text in pairs:
-        if name not in valid:
-            raise unknown("parameter", name, valid)
-        parsed[name] = _parse_value(name, text)
+    parsed = {name: _parse_value(name, text) for name, text in pairs}
     check_parameters(parsed, valid)
     return parsed
 
 
 def _parse_value(name: str, text: str) -> Any:
     """Read a text as the first type of the parameter that it fits; a text that fits none stays one."""
-    readers: dict[type, dict[str, Any]] = {
-        bool: {"true": True, "false": False},
-        type(None): {"none": None, "null": None},
-    }
-    for kind in PARAMETERS[name].types:
-        if kind is str:
-            return text
-        if kind in readers:
-            if text.lower() in readers[kind]:
-                return readers[kind][text.lower()]
-            continue
+    words: dict[type, dict[str, Any]] = {bool: {"true": True, "false": False}, NONE: {"none": None, "null": None}}
+    for kind in PARAMETERS[name].types if name in PARAMETERS else ():
         try:
-            return kind(text)
-        except ValueError:
+            return words[kind][text.lower()] if kind in words else kind(text)
+        except (KeyError, ValueError):
             continue
     return text

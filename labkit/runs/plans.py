@@ -14,7 +14,7 @@ ENVIRONMENT_VARIABLE = "LABKIT_PROFILE"
 
 FULL_TRAIN_IMAGES = 60_000
 QUICK_TRAIN_IMAGES = 15_000
-# Batch normalisation keeps 99% of its old statistics a step in Keras: after fewer than about 450 steps
+# Batch normalisation keeps 99% of its old statistics at each step in Keras: after fewer than about 450 steps
 # of 128 images the network is tested with statistics of what it was long ago, and fails.
 QUICK_EPOCHS_SHORT = 4
 QUICK_EPOCHS_LONG = 6
@@ -25,12 +25,7 @@ SHORT_RUN_EPOCHS = 5
 class Plan:
     """What a run will really do: printed before it starts, stored with its result.
 
-    Attributes
-    ----------
-    profile : {"quick", "full"}
-    train_images : int
-        How many training images are used, from the front of the set.
-    epochs : int
+    The training images are taken from the front of the set.
     """
 
     profile: str

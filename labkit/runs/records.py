@@ -1,9 +1,6 @@
 """Results of runs: one JSON file per run, gathered into `results.json`, compared with what was published."""
 
-import io
 import json
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.base.errors import LabError
-from labkit.base.files import write_bytes, write_text
+from labkit.base.files import load_array, save_arrays, write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import MNIST, ImageSet
 from labkit.runs.computer import device_name, environment
@@ -33,14 +30,10 @@ class Record:
     profile : {"quick", "full"}
     history : History
         With the recipe that `fit` used.
-    params, trainable_params : int
     test : Score
         On the test images, after the last epoch.
-    weights_sha256 : str
-    device : str
     threads : int
         On the CPU: the last bits of a result depend on it.
-    versions : dict of str to str
     dataset : str
         `mnist`, or the name of a folder.
     notebook : str
@@ -113,13 +106,7 @@ class Record:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Record":
-        """Rebuild a record from what `to_dict` gave.
-
-        Raises
-        ------
-        LabError
-            The content is not that of a record.
-        """
+        """Rebuild a record from what `to_dict` gave; a `LabError` says why it is none."""
         try:
             recipe = {f.name: content[f.name] for f in fields(Recipe)} | {"epochs": content["planned_epochs"]}
             history = {"recipe": recipe, "epochs": content["history"], "batch_losses": content["batch_losses"]}
@@ -138,26 +125,10 @@ class Record:
 def make_record(
     run_id: str, network: Any, history: History, data: ImageSet, profile: str, **more: Any
 ) -> tuple[Record, Evaluation]:
-    """Test a trained network, and put everything together that is to be known of its run.
+    """Test a trained network, and put together everything that is to be known of its run.
 
-    Parameters
-    ----------
-    run_id : str
-        An id of the registry, or a name of its own for an experiment beyond the report.
-    network : nn.Module or keras.Model
-    history : History
-        From `fit`.
-    data : ImageSet
-        Its test images are used.
-    profile : {"quick", "full"}
-    **more
-        Further attributes of `Record`.
-
-    Returns
-    -------
-    record : Record
-    test : Evaluation
-        With the probabilities, which are not part of the record.
+    The evaluation holds the probabilities, which are not part of the record. `more` are further attributes of
+    `Record`.
     """
     used = framework(framework_of(network))
     test = test_as_trained(network, history, data.test_images, data.test_labels)
@@ -191,40 +162,21 @@ def save_record(record: Record, out: Path, probabilities: NDArray[np.float32] | 
 
     The probabilities, shape (total, classes), are stored as float16 in
     `out/predictions/<run>.npz`: what confusion matrices and McNemar's test need.
-
-    Raises
-    ------
-    LabError
-        A file cannot be written.
     """
     write_text(out / "results" / f"{record.run}.json", json.dumps(record.to_dict(), indent=1) + "\n")
     if probabilities is not None:
-        packed = io.BytesIO()
-        np.savez_compressed(packed, probabilities=probabilities.astype(np.float16))
-        write_bytes(out / "predictions" / f"{record.run}.npz", packed.getvalue())
+        save_arrays(out / "predictions" / f"{record.run}.npz", probabilities=probabilities.astype(np.float16))
 
 
 def load_records(out: Path) -> dict[str, Record]:
-    """Return the records under `out/results/`, by run: the ten of the report first, in its order.
-
-    Raises
-    ------
-    LabError
-        A record cannot be read.
-    """
+    """Return the records under `out/results/`, by run: the ten of the report first, in its order."""
     records = {record.run: record for record in map(read_record, sorted((out / "results").glob("*.json")))}
     order = list(ten_runs())
     return dict(sorted(records.items(), key=lambda item: (order.index(item[0]) if item[0] in order else 99, item[0])))
 
 
 def read_record(path: Path) -> Record:
-    """Read a record that `save_record` or a sweep wrote.
-
-    Raises
-    ------
-    LabError
-        The file cannot be read, or is no record.
-    """
+    """Read a record that `save_record` or a sweep wrote."""
     try:
         return Record.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, OSError, RecursionError) as problem:
@@ -234,22 +186,11 @@ def read_record(path: Path) -> Record:
 
 
 def load_probabilities(out: Path, run_id: str) -> NDArray[np.float32] | None:
-    """Return the per-image probabilities that a run stored, shape (total, classes), or None.
-
-    Raises
-    ------
-    LabError
-        They are damaged.
-    """
+    """Return the per-image probabilities that a run stored, shape (total, classes), or None where it stored none."""
     path = out / "predictions" / f"{run_id}.npz"
     if not path.exists():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            probabilities: NDArray[np.float32] = archive["probabilities"].astype(np.float32)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
-        raise LabError(f"{path}: damaged: delete it and run the notebook again") from None
-    return probabilities
+    return load_array(path, "probabilities", "damaged: delete it and run the notebook again").astype(np.float32)
 
 
 def reference_records() -> dict[str, Record]:

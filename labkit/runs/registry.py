@@ -40,7 +40,7 @@ class Published:
     correct : int
         Test images classified correctly; where the report prints only the accuracy, 10,000 times it.
     progress : tuple of dict
-        The training progress as printed: `{"epoch", "loss", "accuracy", "seconds"}` an epoch for
+        The training progress as printed: `{"epoch", "loss", "accuracy", "seconds"}` per epoch for
         Keras, `{"epoch", "images_seen", "batch_loss"}` every 100 batches for PyTorch.
     """
 
@@ -60,23 +60,15 @@ class Run:
     ----------
     id : str
         As in `data/published/report.json`, for instance `keras-baseline-5`.
-    framework : {"keras", "torch"}
     network : str
         `baseline` or `extra-conv` (Keras), `lenet-dropout` or `deep-bn` (PyTorch).
     activation : str
         `relu` or `leaky_relu`.
-    epochs : int
-    optimizer : Optimizer
-    batch_size : int
-        Images a step.
     seed : int
         Of the initial weights, the data order and dropout.
-    params, trainable_params : int
-        Numbers of parameters.
     model_file : str
         The file name under which labkit saves the model: the published one, except where the report
         gave one name to two models.
-    published : Published
     """
 
     id: str
@@ -126,11 +118,7 @@ def _run(entry: dict[str, Any]) -> Run:
         progress=tuple(entry["train_progress"]),
     )
     return Run(
-        id=entry["id"],
-        framework=entry["framework"],
-        network=entry["network"],
-        activation=entry["activation"],
-        epochs=entry["epochs"],
+        **{name: entry[name] for name in ("id", "framework", "network", "activation", "epochs")},
         optimizer=_OPTIMIZERS[entry["framework"]],
         batch_size=BATCH_SIZE,
         seed=SEED,

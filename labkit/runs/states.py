@@ -54,14 +54,7 @@ def restore_python_random_states(states: Mapping[str, Any]) -> None:
 def save_state(path: Path, arrays: Arrays, about: Mapping[str, Any]) -> None:
     """Write a state under a temporary name, flush it to the disk and rename it.
 
-    Parameters
-    ----------
-    path : Path
-        The file; its folder is made where needed.
-    arrays : dict of str to array
-        Weights, optimizer slots, random states.
-    about : mapping
-        Everything else, JSON-able: epoch, history, recipe.
+    `arrays` are weights, optimizer slots and random states; `about` is everything else, ready for JSON.
 
     Raises
     ------
@@ -103,31 +96,17 @@ def _digest(arrays: Arrays, about: str) -> str:
     return hash_arrays([*named, np.frombuffer(about.encode(), np.uint8)])
 
 
-def find_state(folder: Path, epochs: int) -> Path | None:
-    """Return the newest state in a folder that is not beyond `epochs`, or None."""
-    names = [re.fullmatch(r"epoch-(\d+)\.safetensors", path.name) for path in folder.glob("epoch-*.safetensors")]
-    usable = [int(name[1]) for name in names if name and int(name[1]) <= epochs]
-    return state_path(folder, max(usable)) if usable else None
-
-
-def state_path(folder: Path, epoch: int) -> Path:
-    """Return the file of the state after `epoch` epochs."""
-    return folder / f"epoch-{epoch:03d}.safetensors"
-
-
-def drop_older_states(folder: Path, epoch: int, keep: Iterable[int] = ()) -> None:
-    """Delete the states before `epoch`, but for the epochs in `keep`, which other runs start from."""
-    kept = {state_path(folder, k) for k in (*keep, epoch)}
-    for path in folder.glob("epoch-*.safetensors"):
-        if path not in kept and path < state_path(folder, epoch):
-            path.unlink(missing_ok=True)
+def saved_states(folder: Path) -> dict[int, Path]:
+    """Return the files of the states in a folder by the number of epochs trained; stray files are left out."""
+    names = ((path, re.fullmatch(r"epoch-(\d+)\.safetensors", path.name)) for path in folder.glob("epoch-*"))
+    return {int(name[1]): path for path, name in names if name}
 
 
 class StateKeeper:
     """Saves a run's state after every epoch, and finds the one to go on from.
 
-    The states of a run lie in a folder named by what made them (network and recipe), so that a run
-    never goes on from the state of another. The newest is kept in memory, too, as `last`: an interrupted run goes
+    The states of a run lie in a folder named for what made them (network and recipe), so that a run
+    never goes on from the state of another. The newest is kept in memory as well, as `last`: an interrupted run goes
     back to it. Without a folder nothing else is kept, and without `resume` earlier states of the run are removed.
     """
 
@@ -149,9 +128,11 @@ class StateKeeper:
         LabError
             The state is damaged, or belongs to another run.
         """
-        path = find_state(self.folder, epochs) if self.folder is not None else None
-        if path is None:
+        states = saved_states(self.folder) if self.folder is not None else {}
+        usable = [epoch for epoch in states if epoch <= epochs]
+        if not usable:
             return None
+        path = states[max(usable)]
         arrays, about = load_state(path)
         if about.get("run", self.name) != self.name:
             raise LabError(f"{path}: the training state of another network or recipe; delete it to train anew")
@@ -160,10 +141,12 @@ class StateKeeper:
         return arrays, about
 
     def save(self, epoch: int, arrays: Arrays, history: History) -> None:
-        """Save the state after an epoch and drop the one before, but for the one that was resumed from."""
+        """Save the state after an epoch and delete the earlier ones, but for the one that was resumed from."""
         about = {"run": self.name, "epoch": epoch, "history": history.to_dict(), "random": python_random_states()}
         self.last = {name: array.copy() for name, array in arrays.items()}, about
         if self.folder is None:
             return
-        save_state(state_path(self.folder, epoch), arrays, about)
-        drop_older_states(self.folder, epoch, keep=[self.resumed_from])
+        save_state(self.folder / f"epoch-{epoch:03d}.safetensors", arrays, about)
+        for saved, path in saved_states(self.folder).items():
+            if saved < epoch and saved != self.resumed_from:
+                path.unlink(missing_ok=True)

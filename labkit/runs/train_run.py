@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from labkit.base.errors import LabError
+from labkit.base.files import make_folder
 from labkit.data.mnist import load_mnist
 from labkit.runs.frameworks import framework
 from labkit.runs.plans import make_plan
@@ -21,20 +21,8 @@ def train_run(
 ) -> Record:
     """Train a run, save `out/models/<model file>` and `out/results/<run>.json`, print the test result.
 
-    Parameters
-    ----------
-    run : Run
-    profile : {"auto", "quick", "full"}
-    epochs, seed : int, optional
-        Instead of the profile's epochs and the run's seed.
-    out : Path
-    resume : bool
-        Go on from the last finished epoch of a run that was cut off.
-
-    Returns
-    -------
-    Record
-        As stored, with the history; after Ctrl-C, that of the epochs that were finished.
+    `epochs` and `seed` replace the profile's epochs and the run's seed. After Ctrl-C, the record is that of the
+    epochs that were finished; with `resume`, training goes on after them.
 
     Raises
     ------
@@ -45,10 +33,7 @@ def train_run(
     # before the plan: the profile `auto` asks the framework that has been imported for a GPU
     used = framework(run.framework)
     plan = make_plan(profile, run.epochs, epochs)
-    try:
-        (out / "models").mkdir(parents=True, exist_ok=True)  # told now, not after an hour of training
-    except OSError as problem:
-        raise LabError(f"{out}: the folder cannot be written: {problem.strerror or problem}") from None
+    make_folder(out / "models")  # fails here rather than after an hour of training
     data = plan.images(load_mnist())
     print(f"{run.id}: {plan}, seed {used_seed}")
     network = used.build(run.network, run.activation, used_seed)

@@ -12,11 +12,7 @@ from numpy.typing import NDArray
 from labkit.base.errors import LabError
 from labkit.base.progress import progress_bar
 from labkit.runs.history import BatchLoss, Epoch, Evaluation, History, Recipe
-from labkit.runs.states import (
-    Arrays,
-    StateKeeper,
-    restore_python_random_states,
-)
+from labkit.runs.states import Arrays, StateKeeper, restore_python_random_states
 
 LOG_EVERY = 100  # batches: the report's PyTorch logs print one loss in a hundred
 
@@ -37,7 +33,7 @@ class Trainer(Protocol):
         """Return all that training changes: weights, optimizer, random states."""
 
     def restore(self, arrays: Arrays, epoch: int) -> None:
-        """Go back to a state, that after so many epochs."""
+        """Go back to a state: the one after `epoch` epochs."""
 
 
 def run_epochs(
@@ -51,19 +47,8 @@ def run_epochs(
 ) -> History:
     """Train for the epochs of a recipe, testing and saving the state after each.
 
-    Parameters
-    ----------
-    trainer : Trainer
-    recipe : Recipe
-    architecture : str
-        A text that changes when the network does.
-    state_dir, resume, progress
-        As `fit` takes them.
-
-    Returns
-    -------
-    History
-        After Ctrl-C, that of the finished epochs; the network goes back to the end of the last one.
+    `architecture` is a text that changes when the network does; the rest is as `fit` takes it. After Ctrl-C, the
+    history is that of the finished epochs, and the network goes back to the end of the last one.
 
     Raises
     ------
@@ -139,19 +124,7 @@ def watched(batches: Sequence[Any], bar: Any) -> Iterator[Any]:
 
 
 def note_epoch(history: History, losses: NDArray[np.float64], correct: int, test: Evaluation, seconds: float) -> None:
-    """Append an epoch to a history.
-
-    Parameters
-    ----------
-    history : History
-        With its recipe.
-    losses : float array, shape (batches,)
-        Mean loss of each batch.
-    correct : int
-        Training images that were classified correctly.
-    test : Evaluation
-    seconds : float
-        Of training.
+    """Append an epoch to a history: the mean loss of each batch, training images right, test result, seconds.
 
     Raises
     ------
@@ -199,6 +172,6 @@ def out_of_memory(batch_size: int) -> LabError:
 def evaluation_of(
     probabilities: NDArray[np.float32], labels: NDArray[np.uint8], losses: NDArray[np.float32]
 ) -> Evaluation:
-    """Build an `Evaluation` from per-image probabilities and losses."""
+    """Count the images that were classified correctly, and average the losses of the images."""
     correct = int((probabilities.argmax(axis=1) == labels).sum())
     return Evaluation(float(losses.mean(dtype=np.float64)), correct, len(labels), probabilities)

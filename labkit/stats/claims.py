@@ -5,37 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs of the registry: the second is compared with the first.
-
-    Attributes
-    ----------
-    words : str
-        The comparison in words.
-    first, second : str
-        Run ids.
-    claimed : {1, -1}
-        1: the report says that the second is better; -1: that it is worse.
-    """
+    """Two runs of the registry: the second is compared with the first."""
 
     words: str
     first: str
     second: str
-    claimed: int
+    claimed: int  # 1: the report says that the second is better; -1: that it is worse
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the report.
-
-    Attributes
-    ----------
-    text : str
-        What the report says, in short.
-    comparisons : tuple of Comparison
-        What the claim rests on.
-    can, cannot : str
-        What one run of each network can show about it, and what it cannot.
-    """
+    """A claim of the report, the comparisons it rests on, and what one run of each can and cannot show about it."""
 
     text: str
     comparisons: tuple[Comparison, ...]

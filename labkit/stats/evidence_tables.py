@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from labkit.runs.registry import find_run
 from labkit.stats.counts import TEST_IMAGES
 from labkit.stats.intervals import seeds_needed
-from labkit.stats.paired_tests import PairedDifference, mcnemar, paired_difference
-from labkit.stats.sweeps import SeedResult, same_recipe
-from labkit.stats.verdicts import Evidence, judge, p_words, seed_words
+from labkit.stats.paired_tests import PairedDifference, mcnemar
+from labkit.stats.sweeps import SeedResult, of_recipe
+from labkit.stats.verdicts import Evidence, difference_over_seeds, judge, p_words, seed_words
 
 
 def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
@@ -21,19 +20,15 @@ def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
         d = e.difference
         bounded = d is not None and np.isfinite(d.low)
         rows[e.comparison.words] = {
-            "published": f"{_images(e.published):+.0f}",
+            "published": f"{TEST_IMAGES * e.published:+.0f}",
             "claimed": "better" if e.comparison.claimed > 0 else "worse",
             "seeds": str(e.seeds),
-            "mean": f"{_images(d.mean):+.1f}" if d else "–",
-            "95% interval": f"{_images(d.low):+.1f} to {_images(d.high):+.1f}" if d and bounded else "–",
+            "mean": f"{TEST_IMAGES * d.mean:+.1f}" if d else "–",
+            "95% interval": f"{TEST_IMAGES * d.low:+.1f} to {TEST_IMAGES * d.high:+.1f}" if d and bounded else "–",
             "p": p_words(d.p_value) if d and bounded else "–",
             "verdict": e.verdict,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("difference in images of 10,000")
-
-
-def _images(share: float) -> float:
-    return share * TEST_IMAGES
 
 
 def seeds_needed_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
@@ -49,8 +44,8 @@ def seeds_needed_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
         d = e.difference
         known = d is not None and np.isfinite(d.deviation) and d.deviation > 0 and e.published != 0
         rows[e.comparison.words] = {
-            "published difference (images)": f"{_images(e.published):+.0f}",
-            "deviation over seeds (images)": f"{_images(d.deviation):.1f}" if d and known else "–",
+            "published difference (images)": f"{TEST_IMAGES * e.published:+.0f}",
+            "deviation over seeds (images)": f"{TEST_IMAGES * d.deviation:.1f}" if d and known else "–",
             "seeds in the sweep": str(e.seeds),
             "seeds needed": f"{seeds_needed(e.published, d.deviation):,}" if d and known else "–",
         }
@@ -63,7 +58,7 @@ def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        From `sweep_results.sweep_table`.
+        From `sweep_table`.
     run_id : str
         Jobs of the same recipe count, whatever run they were started as.
 
@@ -72,9 +67,7 @@ def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
     DataFrame
         Columns `train`, `test`, `gap` (train less test), both in evaluation mode; empty without seeds.
     """
-    wanted = find_run(run_id)
-    recipes = [name for name in table["run"].unique() if same_recipe(find_run(name), wanted)]
-    rows = table[table["run"].isin(recipes) & table["train_accuracy"].notna()].set_index("seed").sort_index()
+    rows = of_recipe(table, run_id).dropna(subset="train_accuracy").set_index("seed").sort_index()
     found = pd.DataFrame({"train": rows["train_accuracy"], "test": rows["accuracy"]})
     found["gap"] = found["train"] - found["test"]
     return found[~found.index.duplicated()]
@@ -89,7 +82,7 @@ def why_worse(table: pd.DataFrame, better: str, worse: str) -> tuple[pd.DataFram
     Parameters
     ----------
     table : DataFrame
-        From `sweep_results.sweep_table`.
+        From `sweep_table`.
     better, worse : str
         Run ids.
 
@@ -104,9 +97,7 @@ def why_worse(table: pd.DataFrame, better: str, worse: str) -> tuple[pd.DataFram
     means = pd.DataFrame({better: 100 * first.mean(), worse: 100 * second.mean()}).T.round(2)
     means.insert(0, "seeds", [len(first), len(second)])
     means.columns = ["seeds", "training accuracy (%)", "test accuracy (%)", "gap (points)"]
-    seeds = first.index.intersection(second.index)
-    gap = paired_difference(first["gap"][seeds], second["gap"][seeds]) if len(seeds) else None
-    train = paired_difference(first["train"][seeds], second["train"][seeds]) if len(seeds) else None
+    gap, train = (difference_over_seeds(first[column], second[column]) for column in ("gap", "train"))
     words = [
         f"overfitting (its gap is larger): {judge(gap, 1)}{_points(gap)}",
         f"under-fitting (its training accuracy is lower): {judge(train, -1)}{_points(train)}",
@@ -137,15 +128,12 @@ def mcnemar_table(results: Sequence[SeedResult], first: str, second: str, labels
     DataFrame
         By seed: images that only the first, only the second gets right, and the p-value.
     """
-    correct = {(r.run, r.seed): r.predictions == labels for r in results}
-    seeds = sorted({seed for run, seed in correct if run == first} & {seed for run, seed in correct if run == second})
+    of_first, of_second = (
+        {r.seed: r.predictions == labels for r in results if r.run == run} for run in (first, second)
+    )
     rows = {}
-    for seed in seeds:
-        test = mcnemar(correct[first, seed], correct[second, seed])
-        rows[seed] = {
-            f"only {first} right": test.only_first,
-            f"only {second} right": test.only_second,
-            "p": p_words(test.p_value),
-        }
+    for seed in sorted(of_first.keys() & of_second.keys()):
+        test = mcnemar(of_first[seed], of_second[seed])
+        rows[seed] = [test.only_first, test.only_second, p_words(test.p_value)]
     columns = [f"only {first} right", f"only {second} right", "p"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("seed")

@@ -1,6 +1,6 @@
 """Honest statistics for a few seeds: intervals, paired differences, McNemar's test, seeds needed.
 
-Everything is computed by SciPy and statsmodels; what stands here says which method is used and why.
+SciPy and statsmodels compute everything; this module says which method is used and why.
 """
 
 from collections.abc import Callable
@@ -23,15 +23,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its confidence interval.
-
-    Attributes
-    ----------
-    mean, low, high : float
-        In the unit of the values. `low` and `high` are NaN where there are too few values.
-    n : int
-        Values.
-    """
+    """A mean of `n` values with its confidence interval, in their unit; NaN where there are too few values."""
 
     mean: float
     low: float
@@ -142,13 +134,7 @@ def _interval(x: NDArray[np.float64], bounds: Callable[[NDArray[np.float64]], An
 
 
 def sample(values: ArrayLike) -> NDArray[np.float64]:
-    """Return values, one or more, as a float64 array of shape (n,).
-
-    Raises
-    ------
-    LabError
-        There are none.
-    """
+    """Return values, at least one, as a float64 array of shape (n,)."""
     x = np.asarray(values, dtype=np.float64).ravel()
     if not x.size:
         raise LabError("statistics of no values: at least one seed is needed")

@@ -76,7 +76,7 @@ def times_wrong(probabilities: Iterable[Probabilities], labels: Labels) -> NDArr
     Parameters
     ----------
     probabilities : iterable of float arrays, shape (n, classes)
-        One a network.
+        One per network.
     labels : int array, shape (n,)
 
     Returns

@@ -116,15 +116,13 @@ def deviation_table(results: Results) -> pd.DataFrame:
         sources[results.label] = results.records
     rows = {}
     for run_id, run in ten_runs().items():
+        correct = {label: records[run_id].test.correct for label, records in sources.items() if run_id in records}
         row = {"published": f"{run.published.correct:,}"}
-        for label, records in sources.items():
-            row[label] = f"{records[run_id].test.correct:,}" if run_id in records else "–"
-        for label, records in sources.items():
-            row[f"{label} − published"] = (
-                _deviation(records[run_id].test.correct, run.published.correct) if run_id in records else "–"
-            )
-        done = results.records.get(run_id)
-        row["scale"] = str(done) if done else "not run"
+        row |= {label: f"{correct[label]:,}" if label in correct else "–" for label in sources}
+        for label in sources:
+            found = label in correct
+            row[f"{label} − published"] = _deviation(correct[label], run.published.correct) if found else "–"
+        row["scale"] = str(results.records.get(run_id, "not run"))
         rows[run_id] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("correct test images of 10,000")
 
@@ -191,13 +189,9 @@ def _numbers(comparison: Comparison, results: Results) -> str:
     if not results.is_reference:
         reference = _difference(comparison, reference_records())
         parts += [] if reference is None else [f"reference {reference:+d}"]
-    ours = _difference(comparison, results.records)
-    if ours is None:
-        parts.append("not run")
-    else:
-        error = _error(comparison, results)
-        spread = "" if error is None else f" ± {error:.0f}"
-        parts.append(f"{results.label} {ours:+d}{spread}")
+    ours, error = _difference(comparison, results.records), _error(comparison, results)
+    spread = "" if error is None else f" ± {error:.0f}"
+    parts.append("not run" if ours is None else f"{results.label} {ours:+d}{spread}")
     return f"{comparison.words}: {', '.join(parts)}"
 
 
@@ -208,10 +202,10 @@ def _difference(comparison: Comparison, records: Mapping[str, Record]) -> int | 
 
 
 def _error(comparison: Comparison, results: Results) -> float | None:
-    if comparison.first not in results.probabilities or comparison.second not in results.probabilities:
+    first, second = (results.probabilities.get(run_id) for run_id in (comparison.first, comparison.second))
+    if first is None or second is None:
         return None
-    pair = (results.probabilities[comparison.first], results.probabilities[comparison.second])
-    return sqrt(sum(right_in_one_only(*pair, results.labels)))
+    return sqrt(sum(right_in_one_only(first, second, results.labels)))
 
 
 def _deviation(correct: int, published: int) -> str:

@@ -1,8 +1,6 @@
-"""What came out of a sweep: read its folder or the compact form that ships, as one table and one array a run."""
+"""What came out of a sweep: read its folder, or the compact form that ships with the series, and make a table of it."""
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.base.errors import LabError
+from labkit.base.files import load_array
 from labkit.base.paths import reference_dir
 from labkit.runs.records import read_record
-from labkit.runs.registry import Run, find_run
+from labkit.runs.registry import find_run
 
 # What all seeds of a run must share to be put together, and what the compact form says once. The number of threads
 # is not among them: it moves the last bits of a result, as another seed moves all of them.
@@ -28,19 +27,12 @@ class SeedResult:
 
     Attributes
     ----------
-    run : str
-    seed : int
     settings : mapping
         The entries of `SETTINGS`.
-    test_accuracy, test_loss : tuple of float
+    test_accuracy, test_loss : sequence of float
         After each epoch, on the test images.
     train_accuracy, train_loss : float
         After the last epoch, on the training images, in evaluation mode.
-    seconds : float
-        Of training.
-    threads : int
-        On the CPU.
-    weights_sha256 : str
     made_on : mapping
         Device and versions.
     predictions : uint8 array, shape (test images,)
@@ -50,8 +42,8 @@ class SeedResult:
     run: str
     seed: int
     settings: Mapping[str, Any]
-    test_accuracy: tuple[float, ...]
-    test_loss: tuple[float, ...]
+    test_accuracy: Sequence[float]
+    test_loss: Sequence[float]
     train_accuracy: float
     train_loss: float
     seconds: float
@@ -79,18 +71,14 @@ def read_sweep(folder: Path) -> list[SeedResult]:
         content = record.to_dict()
         results.append(
             SeedResult(
-                record.run,
-                record.recipe.seed,
-                {name: content[name] for name in SETTINGS},
-                tuple(e.test_accuracy for e in record.history.epochs),
-                tuple(e.test_loss for e in record.history.epochs),
-                record.train.accuracy,
-                record.train.loss,
-                record.seconds,
-                record.threads,
-                record.weights_sha256,
-                {"device": record.device, "versions": record.versions},
-                _read_predictions(path.with_suffix(".npz")),
+                **{name: content[name] for name in ("run", "seed", "seconds", "threads", "weights_sha256")},
+                settings={name: content[name] for name in SETTINGS},
+                test_accuracy=[e.test_accuracy for e in record.history.epochs],
+                test_loss=[e.test_loss for e in record.history.epochs],
+                train_accuracy=record.train.accuracy,
+                train_loss=record.train.loss,
+                made_on={"device": record.device, "versions": record.versions},
+                predictions=_read_predictions(path),
             )
         )
     return sorted(results, key=lambda result: (result.run, result.seed))
@@ -106,54 +94,28 @@ def reference_sweep() -> list[SeedResult]:
     """
     results = []
     for path in sorted((reference_dir() / "sweeps").glob("*.json")):
-        content = _read_json(path)
-        predictions = _read_predictions(path.with_suffix(".npz"))
         try:
-            settings = {name: content[name] for name in SETTINGS}
-            made_on = {name: content[name] for name in ("device", "versions")}
-            for entry, predicted in zip(content["seeds"], predictions, strict=True):
-                results.append(
-                    SeedResult(
-                        content["run"],
-                        entry["seed"],
-                        settings,
-                        tuple(entry["test_accuracy"]),
-                        tuple(entry["test_loss"]),
-                        entry["train_accuracy"],
-                        entry["train_loss"],
-                        entry["seconds"],
-                        entry["threads"],
-                        entry["weights_sha256"],
-                        made_on,
-                        predicted,
-                    )
-                )
-        except (KeyError, TypeError, ValueError) as problem:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            shared = {
+                "run": content["run"],
+                "settings": {name: content[name] for name in SETTINGS},
+                "made_on": {name: content[name] for name in ("device", "versions")},
+            }
+            for entry, predicted in zip(content["seeds"], _read_predictions(path), strict=True):
+                results.append(SeedResult(**shared, **entry, predictions=predicted))
+        except (OSError, KeyError, TypeError, ValueError, RecursionError) as problem:
             raise LabError(f"{path}: not a compact sweep: {problem}") from None
     return results
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as problem:
-        raise LabError(f"{path}: cannot be read: {problem}") from None
-    if not isinstance(content, dict):
-        raise LabError(f"{path}: holds no record")
-    return content
-
-
 def _read_predictions(path: Path) -> NDArray[np.uint8]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            predictions: NDArray[np.uint8] = archive["predictions"]
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
-        raise LabError(f"{path}: missing or damaged: delete the .json beside it and sweep again") from None
-    return predictions
+    """Return the predictions that lie beside a JSON file of a sweep."""
+    fault = "missing or damaged: delete the .json beside it and sweep again"
+    return load_array(path.with_suffix(".npz"), "predictions", fault)
 
 
 def sweep_table(results: Sequence[SeedResult]) -> pd.DataFrame:
-    """Return one row an epoch of every job.
+    """Return one row per epoch of every job.
 
     Returns
     -------
@@ -161,29 +123,24 @@ def sweep_table(results: Sequence[SeedResult]) -> pd.DataFrame:
         Columns `run`, `seed`, the `SETTINGS` (of which `epochs` is the job's last), `epoch`, `accuracy` and
         `loss` on the test images; `train_accuracy` and `train_loss` after the last epoch, NaN before.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for result in results:
-        for index, (accuracy, loss) in enumerate(zip(result.test_accuracy, result.test_loss, strict=True)):
-            last = index + 1 == len(result.test_accuracy)
-            rows.append(
-                {
-                    "run": result.run,
-                    "seed": result.seed,
-                    **result.settings,
-                    "epoch": index + 1,
-                    "accuracy": accuracy,
-                    "loss": loss,
-                    "train_accuracy": result.train_accuracy if last else np.nan,
-                    "train_loss": result.train_loss if last else np.nan,
-                }
-            )
+        job = {"run": result.run, "seed": result.seed, **result.settings}
+        for epoch, (accuracy, loss) in enumerate(zip(result.test_accuracy, result.test_loss, strict=True), 1):
+            rows.append({**job, "epoch": epoch, "accuracy": accuracy, "loss": loss})
+        rows[-1] |= {"train_accuracy": result.train_accuracy, "train_loss": result.train_loss}
     columns = ["run", "seed", *SETTINGS, "epoch", "accuracy", "loss", "train_accuracy", "train_loss"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def same_recipe(first: Run, second: Run) -> bool:
-    """Tell whether two runs differ in nothing but the number of epochs."""
-    return (first.framework, first.network, first.activation) == (second.framework, second.network, second.activation)
+def of_recipe(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
+    """Return the rows of a sweep table whose runs differ from this one in nothing but the number of epochs."""
+
+    def recipe(name: str) -> tuple[str, str, str]:
+        run = find_run(name)
+        return run.framework, run.network, run.activation
+
+    return table.loc[[recipe(name) == recipe(run_id) for name in table["run"]]]
 
 
 def accuracies(table: pd.DataFrame, run_id: str, epochs: int | None = None) -> "pd.Series[float]":
@@ -210,11 +167,9 @@ def accuracies(table: pd.DataFrame, run_id: str, epochs: int | None = None) -> "
     LabError
         The table holds the run with several settings.
     """
-    wanted = find_run(run_id)
-    after = wanted.epochs if epochs is None else epochs
-    recipes = [name for name in table["run"].unique() if same_recipe(find_run(name), wanted)]
-    rows = table[table["run"].isin(recipes) & (table["epoch"] == after)]
-    by_seed = rows.groupby("seed")["accuracy"]
+    after = find_run(run_id).epochs if epochs is None else epochs
+    rows = of_recipe(table, run_id)
+    by_seed = rows[rows["epoch"] == after].groupby("seed")["accuracy"]
     if (by_seed.nunique() > 1).any():
         raise LabError(f"{run_id} was swept with several settings: choose the rows of one first")
     return by_seed.first()

@@ -21,7 +21,6 @@ class Evidence:
 
     Attributes
     ----------
-    comparison : Comparison
     difference : PairedDifference or None
         Test accuracy of the second run less that of the first, over the seeds that both have; None for
         no such seed.
@@ -48,18 +47,22 @@ def weigh(table: pd.DataFrame, comparison: Comparison, epochs: Mapping[int, int]
     Parameters
     ----------
     table : DataFrame
-        From `sweep_results.sweep_table`.
+        From `sweep_table`.
     comparison : Comparison
     epochs : mapping of int to int, optional
         For a sweep at another scale: after how many of its epochs a run of 5 or 20 is read.
     """
     runs = [find_run(comparison.first), find_run(comparison.second)]
     scale = epochs or {}
-    first, second = (accuracies(table, run.id, scale.get(run.epochs)) for run in runs)
-    seeds = first.index.intersection(second.index)
-    difference = paired_difference(first[seeds], second[seeds]) if len(seeds) else None
+    difference = difference_over_seeds(*(accuracies(table, run.id, scale.get(run.epochs)) for run in runs))
     published = runs[1].published.accuracy - runs[0].published.accuracy
     return Evidence(comparison, difference, published, judge(difference, comparison.claimed))
+
+
+def difference_over_seeds(first: "pd.Series[float]", second: "pd.Series[float]") -> PairedDifference | None:
+    """Compare two series, indexed by seed, over the seeds that both have; None where there is no such seed."""
+    seeds = first.index.intersection(second.index)
+    return paired_difference(first[seeds], second[seeds]) if len(seeds) else None
 
 
 def judge(difference: PairedDifference | None, claimed: int) -> str:
@@ -91,8 +94,7 @@ def judge_all(evidence: Sequence[Evidence]) -> str:
     whole undecided.
     """
     verdicts = [e.verdict for e in evidence]
-    fewest = min(e.seeds for e in evidence)
-    count = seed_words(fewest)
+    count = seed_words(min(e.seeds for e in evidence))
     if NOT_SUPPORTED in verdicts:
         return f"not supported: {verdicts.count(NOT_SUPPORTED)} of {len(verdicts)} comparisons point the other way"
     if NOT_DECIDABLE in verdicts:

@@ -14,23 +14,23 @@ Result = TypeVar("Result")
 
 CONNECT_S = 10
 # A Keras job takes about 1.3 GB, most of it TensorFlow itself.
-BYTES_A_WORKER = 1_500_000_000
-# How often the worker under a job may die before the job counts as failed. Dask's own 3 is few for a long sweep.
+BYTES_PER_WORKER = 1_500_000_000
+# How often the worker under a job may die before the job counts as failed: Dask's 3 is too low for a long sweep.
 WORKER_DEATHS = 20
 
 
 def thread_variables(threads: int) -> dict[str, str]:
-    """Return the environment variables that hold every library of a process to so many threads."""
+    """Return the environment variables that hold every library of a process to a number of threads."""
     names = ("OMP_NUM", "MKL_NUM", "OPENBLAS_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP")
     return {f"{name}_THREADS": str(threads) for name in names}
 
 
 def default_workers(threads: int) -> int:
-    """Return how many worker processes of so many threads fit this machine: its cores and its memory."""
+    """Return how many worker processes fit this machine, by its cores and its memory."""
     from dask.system import CPU_COUNT
     from distributed.system import MEMORY_LIMIT  # both heed the limits of a container
 
-    return max(1, min(int(CPU_COUNT) // threads, int(MEMORY_LIMIT) // BYTES_A_WORKER))
+    return max(1, min(int(CPU_COUNT) // threads, int(MEMORY_LIMIT) // BYTES_PER_WORKER))
 
 
 def run_jobs(
@@ -44,15 +44,11 @@ def run_jobs(
 ) -> dict[str, str]:
     """Run `work(job)` for every job, each in a process of its own under a worker; go on when one of them fails.
 
+    The jobs are started in their order. What `work` returns travels to the caller, who gets it as
+    `keep(name, result)` as soon as the job is finished: workers need no shared disk.
+
     Parameters
     ----------
-    work : function
-        At the top level of a module that the workers can import. What it returns travels to the caller,
-        so that workers need no shared disk.
-    jobs : mapping of str to job
-        By name. They are started in this order.
-    keep : function
-        Called here as `keep(name, result)` as soon as a job is finished.
     scheduler : str, optional
         Address of a running Dask scheduler, for instance `tcp://host:8786`. Without it, worker processes
         are started on this machine and ended with the last job.
@@ -74,20 +70,15 @@ def run_jobs(
     failures: dict[str, str] = {}
     if not jobs:
         return failures
-    bar = progress_bar(total=len(jobs), description="sweep", unit="job")
-    try:
-        if workers == 0 and scheduler is None:
-            outcomes = _here(work, jobs)
-        else:
-            outcomes = _on_dask(work, jobs, scheduler, workers, threads)
+    here = workers == 0 and scheduler is None
+    outcomes = _here(work, jobs) if here else _on_dask(work, jobs, scheduler, workers, threads)
+    with progress_bar(total=len(jobs), description="sweep", unit="job") as bar:
         for name, result, problem in outcomes:
             if problem:
                 failures[name] = problem
             else:
                 keep(name, result)
             bar.update()
-    finally:
-        bar.close()
     return failures
 
 

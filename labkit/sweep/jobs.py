@@ -1,7 +1,6 @@
-"""Many seeds of many runs: independent jobs, one file a job, the same results from one process or from many."""
+"""Many seeds of many runs: independent jobs, one file per job, the same results from one process or from many."""
 
 import hashlib
-import io
 import itertools
 import json
 import os
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.base.errors import LabError
-from labkit.base.files import write_bytes, write_text
+from labkit.base.files import make_folder, save_arrays, write_text
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
 from labkit.runs.parameters import PARAMETERS, check_parameters
@@ -35,11 +34,6 @@ class TrainingJob:
 
     Attributes
     ----------
-    run : str
-    seed : int
-    plan : Plan
-    learning_rate, momentum : float
-    batch_size : int
     threads : int
         On the CPU. It belongs to the job, because the last bits of a result depend on it.
     together : tuple of int
@@ -111,8 +105,6 @@ def training_jobs(
 
     Parameters
     ----------
-    run_ids : sequence of str
-    seeds : sequence of int
     profile : {"auto", "quick", "full"}
     epochs, train_images : int, optional
         Instead of those of the profile.
@@ -121,7 +113,7 @@ def training_jobs(
     threads : int
         Threads of a job on the CPU.
     replicas : int
-        So many seeds of a PyTorch run are trained together by `fit_many`, which pays where one
+        How many seeds of a PyTorch run are trained together by `fit_many`, which pays where one
         network does not fill the device. Keras runs are trained alone.
 
     Raises
@@ -162,34 +154,19 @@ def _mnist() -> ImageSet:
 
 
 def train_jobs(jobs: Sequence[TrainingJob]) -> list[tuple[Record, NDArray[np.uint8]]]:
-    """Train one job, or the jobs of one group together, and test them; what a worker does.
-
-    Parameters
-    ----------
-    jobs : sequence of TrainingJob
-        One, or several that differ in nothing but the seed.
+    """Train one job, or several that differ in nothing but the seed together, and test them; what a worker does.
 
     Returns
     -------
     list of (record, predictions)
-        One a job. The record has `train` as well: the network tested in evaluation mode on the images it
-        was trained on. The predictions are the
-        predicted classes, uint8, shape (test images,).
-
-    Raises
-    ------
-    LabError
-        See `fit`.
+        One per job. The record has `train` as well: the network tested in evaluation mode on the images that it
+        was trained on. The predictions are the predicted classes, uint8, shape (test images,).
     """
     first = jobs[0]
     run = find_run(first.run)
     data = first.plan.images(_mnist())
-    settings: dict[str, Any] = {
-        "epochs": first.plan.epochs,
-        "learning_rate": first.learning_rate,
-        "momentum": first.momentum,
-        "batch_size": first.batch_size,
-    }
+    settings: dict[str, Any] = {name: getattr(first, name) for name in ("learning_rate", "momentum", "batch_size")}
+    settings["epochs"] = first.plan.epochs
     with _threads(run.framework, first.threads):
         used = framework(run.framework)
         trained = [used.build(run.network, run.activation, job.seed) for job in jobs]
@@ -210,13 +187,7 @@ def train_jobs(jobs: Sequence[TrainingJob]) -> list[tuple[Record, NDArray[np.uin
 
 @contextmanager
 def _threads(name: str, threads: int) -> Iterator[None]:
-    """Hold a framework to so many threads; PyTorch gets its own number back afterwards.
-
-    Raises
-    ------
-    LabError
-        TensorFlow has started with another number: it cannot change that any more.
-    """
+    """Hold a framework to a number of threads. PyTorch gets its own back; a TensorFlow that runs cannot change it."""
     if name == "torch":
         import torch
 
@@ -235,32 +206,18 @@ def _threads(name: str, threads: int) -> Iterator[None]:
 
 
 def sweep_runs(
-    jobs: Sequence[TrainingJob],
-    out: Path,
-    *,
-    scheduler: str | None = None,
-    workers: int | None = None,
+    jobs: Sequence[TrainingJob], out: Path, *, scheduler: str | None = None, workers: int | None = None
 ) -> SweepOutcome:
     """Train the jobs that are not finished yet; write `out/<job>.json` and `out/<job>.npz` for each.
 
-    Parameters
-    ----------
-    jobs : sequence of TrainingJob
-        All with the same number of threads.
-    out : Path
-    scheduler, workers
-        As `dask_jobs.run_jobs` takes them.
-
-    Returns
-    -------
-    SweepOutcome
+    All jobs have the same number of threads; `scheduler` and `workers` are as `run_jobs` takes them.
 
     Raises
     ------
     LabError
         The folder cannot be written, or the scheduler is out of reach.
     """
-    _make_folder(out)
+    make_folder(out)
     groups: dict[str, list[TrainingJob]] = {}
     for job in jobs:
         groups.setdefault(replace(job, seed=min(job.together, default=job.seed)).name, []).append(job)
@@ -270,24 +227,11 @@ def sweep_runs(
         for job, (record, predictions) in zip(unfinished[name], results, strict=True):
             _write(out, job.name, record, predictions)
 
-    failures = run_jobs(
-        train_jobs,
-        unfinished,
-        keep,
-        scheduler=scheduler,
-        workers=workers,
-        threads=max((job.threads for job in jobs), default=1),
-    )
+    threads = max((job.threads for job in jobs), default=1)
+    failures = run_jobs(train_jobs, unfinished, keep, scheduler=scheduler, workers=workers, threads=threads)
     tried = sum(len(group) for group in unfinished.values())
     failed = {job.name: problem for name, problem in failures.items() for job in unfinished[name]}
     return SweepOutcome(tried - len(failed), len(jobs) - tried, failed)
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise LabError(f"{out}: the folder cannot be written: {problem.strerror or problem}") from None
 
 
 def is_finished(out: Path, name: str) -> bool:
@@ -296,7 +240,5 @@ def is_finished(out: Path, name: str) -> bool:
 
 
 def _write(out: Path, name: str, record: Record, predictions: NDArray[np.uint8]) -> None:
-    packed = io.BytesIO()
-    np.savez_compressed(packed, predictions=predictions)
-    write_bytes(out / f"{name}.npz", packed.getvalue())
+    save_arrays(out / f"{name}.npz", predictions=predictions)
     write_text(out / f"{name}.json", json.dumps({"job": name, **record.to_dict()}, indent=1) + "\n")

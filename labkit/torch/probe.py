@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD
-from labkit.runs.probes import Bytes, Floats, Probe
+from labkit.runs.frameworks import Bytes, Floats, Probe
 from labkit.torch.training import normalise
 
 # Layers that do nothing in evaluation mode

@@ -18,8 +18,7 @@ from labkit.report.drawing_page import write_draw_page
 from labkit.report.index_page import write_report
 from labkit.report.pages import write_page
 from labkit.report.series import Outcome
-from labkit.runs.any_model import load_probe
-from labkit.runs.probes import Probe
+from labkit.runs.frameworks import Probe, load_probe
 
 
 @pytest.fixture(scope="module")
