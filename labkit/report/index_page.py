@@ -19,16 +19,7 @@ from labkit.stats.results_table import format_table, results_table
 
 
 def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameters: Mapping[str, Any]) -> None:
-    """Write `results.json` and `index.html` from what the notebooks left in the folder.
-
-    Parameters
-    ----------
-    out : Path
-    outcomes : sequence of Outcome
-    profile : {"quick", "full"}
-    parameters : mapping
-        As given for the whole report.
-    """
+    """Write `results.json` and `index.html` from what the notebooks left in the folder."""
     records = load_records(out)
     results = {
         "profile": profile,

@@ -36,19 +36,7 @@ LEFT_BEHIND = ("results", "predictions", "states", "models", "figures")
 
 
 def parse_parameters(pairs: Sequence[tuple[str, str]], notebooks: Mapping[str, Path]) -> dict[str, Any]:
-    """Turn `-p NAME VALUE` texts into typed values.
-
-    Parameters
-    ----------
-    pairs : sequence of (str, str)
-    notebooks : mapping of str to Path
-        The notebooks that will run: a name that none of them takes is refused.
-
-    Raises
-    ------
-    LabError
-        A name is unknown, or a value is not of its type.
-    """
+    """Turn `-p NAME VALUE` texts into typed values; a name that none of the notebooks takes is refused."""
     taken = {name: None for path in notebooks.values() for name in notebook_parameters(path) if name != "out"}
     return parse_pairs(pairs, taken)
 
@@ -68,9 +56,6 @@ def run_report(
     ----------
     notebooks : mapping of str to Path
         From `choose_notebooks`.
-    out : Path
-        The folder of the report.
-    profile : {"auto", "quick", "full"}
     parameters : mapping
         Given to each notebook that takes them.
     resume : bool
@@ -79,11 +64,6 @@ def run_report(
         For each cell, in seconds.
     tell_pdf : function, optional
         Asks for the page of the summary as a PDF as well; called with one line that says what came of it.
-
-    Returns
-    -------
-    list of Outcome
-        One a notebook.
 
     Raises
     ------
@@ -181,16 +161,13 @@ def _kernel_environment(out: Path, profile: str) -> Iterator[None]:
     """Tell the kernels, which inherit the environment, where to write, how much to run, and that nobody watches."""
     ours = {OUT_VARIABLE: str(out.resolve()), ENVIRONMENT_VARIABLE: profile, "LABKIT_QUIET": "1"}
     ours["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # older kernels on Python 3.13 warn about their debugger on stderr
-    before = {name: os.environ.get(name) for name in ours}
+    before = dict(os.environ)
     os.environ.update(ours)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _key(path: Path, parameters: Mapping[str, Any], profile: str) -> str:
