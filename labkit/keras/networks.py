@@ -30,12 +30,7 @@ def _conv_block(activation: str, padding: str = "valid") -> list[Any]:
 
 
 def _dense_block(activation: str) -> list[Any]:
-    return [
-        layers.Dense(128),
-        activation_layer(activation),
-        layers.BatchNormalization(),
-        layers.Dropout(0.5),
-    ]
+    return [layers.Dense(128), activation_layer(activation), layers.BatchNormalization(), layers.Dropout(0.5)]
 
 
 def _network(name: str, activation: str, conv_blocks: int, padding: str = "valid") -> Any:

@@ -1,4 +1,4 @@
-"""Figures: one look for all of them, readable on light and on dark pages, with colour-blind-safe colours."""
+"""Figures of training: loss, accuracy and mistakes over epochs; the activations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -137,7 +137,7 @@ def plot_batch_losses(history: History, run: Run, train_images: int, title: str)
     run : Run
         A PyTorch run of the report.
     train_images : int
-        Images an epoch of this history, to place its batches on the axis of epochs.
+        Images per epoch of this history, to place its batches on the axis of epochs.
     title : str
     """
     with style():

@@ -20,7 +20,7 @@ def plot_digits(
     ----------
     images : array, shape (n, height, width)
     captions : sequence of str, optional
-        One an image.
+        One per image.
     columns : int
     title : str, optional
     """

@@ -1,6 +1,7 @@
 """Figures that show many runs at once."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +20,7 @@ FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}
 
 
 def plot_all_curves(records: Mapping[str, Record], title: str) -> Figure:
-    """Plot test loss and test accuracy over epochs, one column a framework.
+    """Plot test loss and test accuracy over epochs, one column per framework.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def plot_cost(records: Mapping[str, Record], title: str) -> Figure:
             colour = BLUE if run.framework == "keras" else VERMILION
             quick = record.profile == "quick"
             accuracy = 100 * record.test.accuracy
-            mark = {"color": colour, "marker": "o", "ls": "none", "mfc": "none" if quick else colour}
+            mark: dict[str, Any] = {"color": colour, "marker": "o", "ls": "none", "mfc": "none" if quick else colour}
             for axes, x in ((left, record.params), (right, record.seconds)):
                 axes.plot(x, accuracy, ms=6, **mark)
                 # to the right of the mark for odd numbers, to the left for even ones: neighbours do not collide
@@ -96,9 +97,7 @@ def plot_cost(records: Mapping[str, Record], title: str) -> Figure:
                 place = {"xytext": (side, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}
                 axes.annotate(str(number), (x, accuracy), ha="left" if number % 2 else "right", **place)
             label = f"{number}  {run_id}" + (" (quick)" if quick else "")
-            handles.append(
-                Line2D([], [], color=colour, marker="o", ls="none", mfc="none" if quick else colour, label=label)
-            )
+            handles.append(Line2D([], [], label=label, **mark))
         left.set(xlabel="parameters", ylabel="test accuracy (%)", xscale="log")
         right.set(xlabel="training time (s), on the device of the record", xscale="log")
         for axes in (left, right):

@@ -29,8 +29,6 @@ def fast_dropout() -> Iterator[None]:
     fewer than 131,072 values, other types than float32, other devices than the CPU, evaluation mode, probabilities
     of 0 and above 0.999, `inplace=True`, `Dropout2d` and its like.
 
-    Notes
-    -----
     Source: Srivastava and others, "Dropout", 2014, section 10 (kept values are scaled while training).
     """
     # Not a torch.overrides.TorchFunctionMode: it is asked at each of the hundred calls of a training step, which
