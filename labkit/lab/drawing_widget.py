@@ -83,10 +83,5 @@ def draw(*models: str | Path | tuple[str, Probe]) -> DrawWidget:
     LabError
         A file cannot be used.
     """
-    probes: dict[str, Probe] = {}
-    for model in models:
-        if isinstance(model, tuple):
-            probes[model[0]] = model[1]
-        else:
-            probes[Path(model).stem] = load_probe(model)
-    return DrawWidget(probes)
+    named = [model if isinstance(model, tuple) else (Path(model).stem, load_probe(model)) for model in models]
+    return DrawWidget(dict(named))

@@ -34,7 +34,7 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
     jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
     page = jinja.get_template("index.html").render(
         results=results,
-        table=_table_rows(records),
+        table=format_table(results_table(records)).reset_index().astype(str).to_dict("records"),
         has_reference=bool(reference_records()),
         outcomes=outcomes,
         titles={name: _title(out / f"{name}.ipynb") for name in series()},
@@ -43,11 +43,6 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
         pdf=f"{SUMMARY}.pdf" if (out / f"{SUMMARY}.pdf").exists() else None,
     )
     write_text(out / "index.html", page)
-
-
-def _table_rows(records: Mapping[str, Any]) -> list[dict[str, str]]:
-    table = format_table(results_table(records)).reset_index()
-    return [{str(k): str(v) for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def _title(executed: Path) -> str:

@@ -18,6 +18,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 # Both keep 4.5:1 against the background of the code cells
 LIGHT_CODE, DARK_CODE = "default", "github-dark"
 _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
+_TAG = re.compile(r"<[^>]+>")
 
 
 def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
@@ -49,7 +50,7 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
         title=heading[1] if heading else executed.stem,
         body=body,
         code_css=_code_css(),
-        headings=[(unescape(anchor), _plain(text)) for anchor, text in _HEADING.findall(body)],
+        headings=[(unescape(anchor), unescape(_TAG.sub("", text)).strip()) for anchor, text in _HEADING.findall(body)],
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index is not None and index + 1 < len(pages) else None,
     )
@@ -64,10 +65,6 @@ def _drop_live_widgets(notebook: nbformat.NotebookNode) -> None:
         for output in cell.get("outputs", []):
             if WIDGET in output.get("data", {}):
                 output.data = {"text/plain": "(an interactive part: open the notebook, or the report's draw.html)"}
-
-
-def _plain(html: str) -> str:
-    return unescape(re.sub(r"<[^>]+>", "", html)).strip()
 
 
 def _code_css() -> str:

@@ -79,6 +79,8 @@ def run_report(
     except OSError as problem:
         raise LabError(f"{out}: the report folder cannot be written: {problem.strerror or problem}") from None
     finished = _finished(out)
+    # the notebooks that have a page, or will have one when the report is done
+    pages = [name for name in series() if name in notebooks or (out / f"{name}.ipynb").exists()]
     outcomes = []
     bar = progress_bar(total=len(notebooks), description="report", unit="notebook")
     with _kernel_environment(out, settled):
@@ -93,7 +95,7 @@ def run_report(
             outcomes.append(outcome)
             _note_progress(out, outcome)
             if (out / f"{name}.ipynb").exists():
-                write_page(out / f"{name}.ipynb", _pages(out, notebooks))
+                write_page(out / f"{name}.ipynb", pages)
             bar.update()
     bar.close()
     if tell_pdf is not None and any(outcome.notebook == SUMMARY for outcome in outcomes):
@@ -130,11 +132,9 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
     except PapermillExecutionError as error:
         first_line = str(error.evalue).strip().partition("\n")[0]
         problem = f"code cell {error.exec_count}: {error.ename}: {first_line}"
-    except CellTimeoutError:
-        problem = f"{_running_cell(target)}: did not end within {time_limit_s} s"
-        _mark_failed(target, problem)
-    except DeadKernelError:
-        problem = f"{_running_cell(target)}: the kernel died"
+    except (CellTimeoutError, DeadKernelError) as error:
+        died = isinstance(error, DeadKernelError)
+        problem = f"{_running_cell(target)}: {'the kernel died' if died else f'did not end within {time_limit_s} s'}"
         _mark_failed(target, problem)
     status = "failed" if problem else "done"
     return Outcome(name, status, round(time.perf_counter() - start, 1), problem, key)
@@ -198,8 +198,3 @@ def _note_progress(out: Path, outcome: Outcome) -> None:
     entries = json.loads(path.read_text(encoding="utf-8")) if _finished(out) else {}
     entries[outcome.notebook] = asdict(outcome)
     write_text(path, json.dumps(entries, indent=1) + "\n")
-
-
-def _pages(out: Path, notebooks: Mapping[str, Path]) -> list[str]:
-    """Return the notebooks that have a page, or will have one when the report is done."""
-    return [name for name in series() if name in notebooks or (out / f"{name}.ipynb").exists()]

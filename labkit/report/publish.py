@@ -6,6 +6,7 @@ tables anew, for instance after `labkit bench --out data/reference/bench/MACHINE
 """
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -58,10 +59,9 @@ def with_tables(readme: str) -> str:
     Each stands between two comments, `<!-- results: ... -->` and `<!-- end of results -->` for instance.
     """
     for name, table in (("results", _results_markdown()), ("speed", _speed_markdown())):
-        before, rest = readme.split(f"<!-- {name}:", 1)
-        comment, rest = rest.split("-->\n", 1)
-        after = rest.split(f"<!-- end of {name} -->", 1)[1]
-        readme = f"{before}<!-- {name}:{comment}-->\n{table}<!-- end of {name} -->{after}"
+        before, comment, rest = re.split(rf"(<!-- {name}:.*?-->\n)", readme, maxsplit=1)
+        end = rest.index(f"<!-- end of {name} -->")
+        readme = f"{before}{comment}{table}{rest[end:]}"
     return readme
 
 

@@ -106,7 +106,9 @@ class _Replicas:
         self.parameters, self.buffers = stack_module_state(list(networks))
         self.optimizer = torch.optim.SGD(self.parameters.values(), learning_rate, momentum)
         skeleton = copy.deepcopy(networks[0]).to("meta").train()
-        _leave_out_batch_count(skeleton)
+        for module in skeleton.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.num_batches_tracked = None  # a number, not a tensor of a replica: `vmap` cannot add to it
 
         def loss_of(weights: State, state: State, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             outputs = functional_call(skeleton, (weights, state), (batch,))
@@ -130,10 +132,3 @@ class _Replicas:
                 parameter.copy_(self.parameters[name][index])
             for name, buffer in network.named_buffers():
                 buffer.copy_(self.buffers[name][index])
-
-
-def _leave_out_batch_count(network: nn.Module) -> None:
-    """Batch normalisation adds one to a number that is no tensor of a replica: `vmap` cannot do that in place."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.num_batches_tracked = None
