@@ -8,8 +8,10 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
+from matplotlib.ticker import LogLocator, NullLocator
 
 # Okabe and Ito's palette without yellow and black, which vanish on white and on dark pages.
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
@@ -57,6 +59,13 @@ def bare(axes: Axes) -> None:
     """Leave out the ticks and the grid of an image."""
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
+
+
+def label_log_axis(axis: Axis, numbers: str) -> None:
+    """Label 1, 2, 5, 10, 20, ... on a logarithmic axis: its own labels run into each other."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(numbers)
+    axis.set_minor_locator(NullLocator())
 
 
 def png(figure: Figure, path: Path | None = None) -> bytes:

@@ -88,12 +88,13 @@ def run_report(
             bar.set_postfix_str(name)
             own = {k: v for k, v in given.items() if k in notebook_parameters(path)}
             key = _key(path, own, settled)
-            if resume and finished.get(name) == key and (out / f"{name}.ipynb").exists():
+            if resume and finished.get(name, {}).get("key") == key and (out / f"{name}.ipynb").exists():
                 outcome = Outcome(name, "skipped", 0.0, "", key)
             else:
                 outcome = _run_notebook(name, path, out, own, key, time_limit_s)
             outcomes.append(outcome)
-            _note_progress(out, outcome)
+            finished[name] = asdict(outcome)
+            write_text(out / PROGRESS_FILE, json.dumps(finished, indent=1) + "\n")
             if (out / f"{name}.ipynb").exists():
                 write_page(out / f"{name}.ipynb", pages)
             bar.update()
@@ -181,20 +182,10 @@ def _key(path: Path, parameters: Mapping[str, Any], profile: str) -> str:
     return digest.hexdigest()
 
 
-def _finished(out: Path) -> dict[str, str]:
-    """Return the keys of the notebooks that an earlier call finished."""
-    path = out / PROGRESS_FILE
-    if not path.exists():
-        return {}
+def _finished(out: Path) -> dict[str, dict[str, Any]]:
+    """Return the outcomes of the notebooks that an earlier call finished."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return {name: entry["key"] for name, entry in entries.items() if entry["status"] != "failed"}
-    except (ValueError, KeyError, AttributeError, TypeError):
+        entries = json.loads((out / PROGRESS_FILE).read_text(encoding="utf-8"))
+        return {name: entry for name, entry in entries.items() if entry["status"] != "failed"}
+    except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
         return {}  # a damaged note only costs running the notebooks again
-
-
-def _note_progress(out: Path, outcome: Outcome) -> None:
-    path = out / PROGRESS_FILE
-    entries = json.loads(path.read_text(encoding="utf-8")) if _finished(out) else {}
-    entries[outcome.notebook] = asdict(outcome)
-    write_text(path, json.dumps(entries, indent=1) + "\n")
