@@ -80,16 +80,15 @@ def test_an_interrupted_run_says_so(record: Record) -> None:
 
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_a_record_holds_the_settings_that_fit_had(framework: str, small: ImageSet) -> None:
-    networks = import_module(f"labkit.{framework}_networks")
-    training = import_module(f"labkit.{framework}_training")
-    network = networks.build("lenet-dropout" if framework == "torch" else "extra-conv", "relu", 5)
-    history = training.fit(network, small, epochs=1, learning_rate=0.02, momentum=0.75, batch_size=100, seed=5)
+    used = import_module(f"labkit.{framework}")
+    network = used.build("lenet-dropout" if framework == "torch" else "extra-conv", "relu", 5)
+    history = used.fit(network, small, epochs=1, learning_rate=0.02, momentum=0.75, batch_size=100, seed=5)
     record, test = make_record("mine", network, history, small, "quick", notebook="01_tiny")
     content = record.to_dict()
     expected = {"learning_rate": 0.02, "momentum": 0.75, "batch_size": 100, "seed": 5, "epochs": 1, "train_images": 512}
-    expected |= {"threads": training.threads(), "weights_sha256": training.weights_sha256(network)}
+    expected |= {"threads": used.threads(), "weights_sha256": used.weights_sha256(network)}
     assert {key: content[key] for key in expected} == expected
-    assert (record.params, record.trainable_params) == networks.count_params(network)
+    assert (record.params, record.trainable_params) == used.count_params(network)
     assert record.test.accuracy == test.accuracy == history.epochs[-1].test_accuracy
     assert Record.from_dict(json.loads(json.dumps(content))) == record
 

@@ -46,11 +46,9 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
 
 
 def _title(executed: Path) -> str:
-    if executed.exists():
-        for cell in nbformat.read(executed, as_version=4).cells:
-            if cell.cell_type == "markdown" and cell.source.startswith("# "):
-                return str(cell.source.splitlines()[0].removeprefix("# "))
-    return executed.stem
+    cells = nbformat.read(executed, as_version=4).cells if executed.exists() else []
+    headings = (c.source.splitlines()[0] for c in cells if c.cell_type == "markdown" and c.source.startswith("# "))
+    return next(headings, executed.stem).removeprefix("# ")
 
 
 def _figures(out: Path) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Run the notebooks of the series through papermill and tie what they give into one report."""
+"""Run the notebooks of the series through papermill and make one report of what they give."""
 
 import hashlib
 import json

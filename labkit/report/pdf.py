@@ -11,7 +11,7 @@ CHROME = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 BROWSERS = (*CHROME, "microsoft-edge", "msedge")
 SILENT: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
 TIME_LIMIT_S = 120  # a browser that needs longer is ended
-# A page of a report needs nothing from the network; the browser shall not look for anything either
+# A page of a report needs nothing from the network; the browser must not look for anything either
 HEADLESS = (
     "--headless=new",
     "--disable-gpu",

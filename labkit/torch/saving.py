@@ -81,7 +81,7 @@ def load_model(path: str | Path, into: nn.Module | None = None) -> TorchModel:
     network = _build(path, label) if into is None else into
     check_weights(path, _shapes(weights), _shapes(network.state_dict()))
     try:
-        # of the file, in its order: your own network may have its modules in another one
+        # of the file, in its order: your own network may have its modules in a different order
         if label and hash_arrays(tensor.numpy() for tensor in weights.values()) != label.weights_sha256:
             raise LabError(f"{path}: damaged: the SHA-256 of its weights does not match")
         network.load_state_dict(weights)
