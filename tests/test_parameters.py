@@ -202,7 +202,7 @@ CELLS = (
 def in_a_notebook(monkeypatch: pytest.MonkeyPatch, *cells: str, **names: Any) -> None:
     """Pretend that these cells were executed, and left these names."""
     shell = SimpleNamespace(user_ns={"In": ["", *cells], **names})
-    monkeypatch.setattr(labkit.lab.notebook, "get_ipython", lambda: shell)
+    monkeypatch.setattr("labkit.lab.parameter_cells.get_ipython", lambda: shell)
 
 
 def test_a_lab_reads_the_parameters_cell(monkeypatch: pytest.MonkeyPatch) -> None:

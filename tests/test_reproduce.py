@@ -14,6 +14,7 @@ from training_child import CHILD, run_cli, small_data
 import labkit.keras
 import labkit.torch
 from labkit.base.errors import LabError
+from labkit.keras import threads
 from labkit.keras import training as keras_training
 from labkit.report import papermill_run as report
 from labkit.report.verify import compare
@@ -73,9 +74,9 @@ def test_same_weights_in_two_processes(framework: str, tmp_path: Path) -> None:
 
 def test_threads_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
-    assert keras_training.threads() == 3
+    assert threads() == 3
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "many")
-    assert keras_training.threads() >= 1
+    assert threads() >= 1
 
 
 # What a notebook of the series leaves behind, without a framework and in a second.

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def summary(framework: str, network: Any, history: Any) -> dict[str, Any]:
     del content["recipe"]["epochs"]
     for epoch in content["epochs"]:
         del epoch["seconds"]
-    return {"weights_sha256": training_module(framework).weights_sha256(network), "history": content}
+    return {"weights_sha256": import_module(f"labkit.{framework}").weights_sha256(network), "history": content}
 
 
 def training_module(framework: str) -> Any:

@@ -17,18 +17,11 @@ from labkit.keras.quiet_tensorflow import keras, tf
 def fused_batch_normalisation(network: keras.Model) -> Iterator[None]:
     """Within the block, let the layers of a network normalise feature maps in one operation when they train.
 
-    Made for the block in which a training step is traced. The mathematics is that of Keras, to float rounding:
-    mean and variance over the batch and its pixels, the same moving statistics, the same gradients. Layers that
-    the operation does not cover (other than four dimensions with channels last, float32, scale and offset; with a
-    mask; frozen; of a class or with a `call` of their own; inside another layer) are left to Keras.
+    Made for the block in which a training step is traced; after it, the layers are as before. The mathematics is that
+    of Keras, to float rounding: mean and variance over the batch and its pixels, the same moving statistics, the same
+    gradients. Layers that the operation does not cover (other than four dimensions with channels last, float32, scale
+    and offset; with a mask; frozen; of a class or with a `call` of their own; inside another layer) are left to Keras.
 
-    Parameters
-    ----------
-    network : keras.Model
-        Its layers are as before when the block ends.
-
-    Notes
-    -----
     Source: Ioffe and Szegedy, "Batch Normalization", 2015, algorithm 1; `tf.compat.v1.nn.fused_batch_norm`.
     """
     layers = dict.fromkeys(network.layers)  # a Sequential lists a layer that it uses twice two times

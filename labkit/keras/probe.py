@@ -29,8 +29,7 @@ def probe(network: Any) -> Probe:
     def look(image: Bytes) -> tuple[Floats, dict[str, Floats]]:
         *outputs, probabilities = run(image[None, :, :, None].astype(np.float32) / 255)
         # Keras keeps the maps last
-        maps = [np.moveaxis(output[0].numpy(), -1, 0) for output in outputs]
-        found: Floats = probabilities[0].numpy()
-        return found, {layer.name: values for layer, values in zip(layers, maps, strict=True)}
+        maps = {layer.name: np.moveaxis(o[0].numpy(), -1, 0) for layer, o in zip(layers, outputs, strict=True)}
+        return probabilities[0].numpy(), maps
 
     return look

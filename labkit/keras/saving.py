@@ -170,11 +170,6 @@ def _refuse_code(path: str | Path) -> None:
     """Refuse a file whose configuration names anything but parts of networks that come with Keras.
 
     Keras's own safe mode refuses Lambda layers; what else it lets through differs from release to release.
-
-    Raises
-    ------
-    LabError
-        Names what the file would have had loaded.
     """
     try:
         with zipfile.ZipFile(path) as archive:

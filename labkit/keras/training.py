@@ -4,9 +4,7 @@ The training images lie on the device as bytes, and batch normalisation is one o
 with the same mathematics. `labkit bench` measures what that is worth.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,12 @@ from numpy.typing import NDArray
 
 from labkit.data.mnist import ImageSet
 from labkit.keras.batch_norm import fused_batch_normalisation
+from labkit.keras.device import memory_errors
 from labkit.keras.quiet_tensorflow import keras, tf
 from labkit.keras.weights import describe
 from labkit.runs.history import Evaluation, History, Recipe
 from labkit.runs.states import Arrays, hash_arrays
-from labkit.runs.training import evaluation_of, out_of_memory, run_epochs
+from labkit.runs.training import evaluation_of, run_epochs
 
 EVALUATION_BATCH = 1000
 
@@ -27,26 +26,8 @@ Step = Callable[[NDArray[np.int64]], tuple[tf.Tensor, tf.Tensor]]
 Predict = Callable[[NDArray[np.uint8]], tf.Tensor]
 
 
-def set_seed(seed: int) -> None:
-    """Seed Python, NumPy and Keras: initial weights and dropout."""
-    keras.utils.set_random_seed(seed)
-
-
-def normalise(images: tf.Tensor) -> tf.Tensor:
-    """Turn grey levels (n, 28, 28) uint8 into network input (n, 28, 28, 1) float32 from 0 to 1."""
-    return tf.cast(images, tf.float32)[..., tf.newaxis] / 255
-
-
 def compile_step(network: keras.Model, optimizer: Any, data: ImageSet) -> Step:
-    """Return the compiled training step: from the indices of a batch's images to its loss and how many were right.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Gives probabilities. Trained in place.
-    optimizer : keras.optimizers.Optimizer
-    data : ImageSet
-    """
+    """Return the compiled training step: from the indices of a batch's images to its loss and how many were right."""
     words = _packed(data.train_images)
     labels = tf.constant(data.train_labels.astype(np.int64))
 
@@ -63,20 +44,6 @@ def compile_step(network: keras.Model, optimizer: Any, data: ImageSet) -> Step:
 
     compiled: Step = step
     return compiled
-
-
-def _packed(images: NDArray[np.uint8]) -> tf.Tensor:
-    """Return images (n, 28, 28) as (n, 98) int64, eight pixels in a number.
-
-    In this form they can stay on a GPU: TensorFlow has no GPU kernel that gathers bytes, and keeps 32-bit integers on
-    the CPU.
-    """
-    return tf.constant(images.reshape(-1, 98, 8).view(np.int64)[..., 0])
-
-
-def _images_at(words: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-    """Return some images of a packed set as they were: (n, 28, 28) uint8."""
-    return tf.reshape(tf.bitcast(tf.gather(words, batch), tf.uint8), (-1, 28, 28))
 
 
 def train_epoch(step: Step, batches: Iterable[NDArray[np.int64]]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -99,6 +66,29 @@ def train_epoch(step: Step, batches: Iterable[NDArray[np.int64]]) -> tuple[tf.Te
     return tf.stack(losses), tf.add_n(correct)
 
 
+def normalise(images: tf.Tensor) -> tf.Tensor:
+    """Turn grey levels (n, 28, 28) uint8 into network input (n, 28, 28, 1) float32 from 0 to 1."""
+    return tf.cast(images, tf.float32)[..., tf.newaxis] / 255
+
+
+def _packed(images: NDArray[np.uint8]) -> tf.Tensor:
+    """Return images (n, 28, 28) as (n, 98) int64, eight pixels in a number.
+
+    So they can stay on a GPU: TensorFlow has no GPU kernel that gathers bytes, and keeps 32-bit integers on the CPU.
+    """
+    return tf.constant(images.reshape(-1, 98, 8).view(np.int64)[..., 0])
+
+
+def _images_at(words: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Return some images of a packed set as they were: (n, 28, 28) uint8."""
+    return tf.reshape(tf.bitcast(tf.gather(words, batch), tf.uint8), (-1, 28, 28))
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and Keras: initial weights and dropout."""
+    keras.utils.set_random_seed(seed)
+
+
 def fit(
     network: keras.Model,
     data: ImageSet,
@@ -119,33 +109,31 @@ def fit(
     network : keras.Model
         Takes (n, 28, 28, 1) float32 from 0 to 1, gives probabilities (n, classes). Trained in place.
     data : ImageSet
-        Trained on its training images; tested on its test images after every epoch.
+        The network is tested on its test images after every epoch.
     epochs : int
         Passes over the training images, counted from the first epoch of the run.
     learning_rate, momentum : float
     batch_size : int
-        Images a step; the last batch of an epoch may be smaller.
+        Images per step; the last batch of an epoch may be smaller.
     seed : int
-        Of the data order. Keras fixes the seeds of dropout when the layers are made: call `set_seed`
-        before the network is built.
+        Of the data order. Keras fixes the seeds of dropout when it makes the layers: call `set_seed` before that.
     state_dir : str or Path, optional
         Where the full state is saved after every epoch.
     resume : bool
         Go on from the newest state in `state_dir` instead of starting again.
     progress : bool, optional
-        Show a progress bar; by default when somebody watches.
+        Show a progress bar; by default when somebody is watching.
 
     Returns
     -------
     History
-        One entry an epoch, and every hundredth batch loss. Also when training was interrupted with
-        Ctrl-C: the epochs that were finished, and the network goes back to the end of the last one.
+        One entry per epoch, and every hundredth batch loss. After Ctrl-C, that of the finished epochs; the network
+        goes back to the end of the last one.
 
     Raises
     ------
     LabError
-        A setting is out of range, the loss is not finite, the device ran out of memory, or a state is
-        damaged.
+        A setting is out of range, the loss is not finite, the device ran out of memory, or a state is damaged.
     """
     sums = hash_arrays([data.train_images, data.train_labels])
     recipe = Recipe(learning_rate, momentum, batch_size, seed, epochs, len(data.train_images), sums)
@@ -154,48 +142,6 @@ def fit(
     with memory_errors(batch_size):
         trainer = _Trainer(network, data, recipe)
         return run_epochs(trainer, recipe, architecture, state_dir=state_dir, resume=resume, progress=progress)
-
-
-class _Trainer:
-    """A network in training, for `run_epochs`."""
-
-    def __init__(self, network: keras.Model, data: ImageSet, recipe: Recipe) -> None:
-        self.optimizer = keras.optimizers.SGD(recipe.learning_rate, recipe.momentum)
-        self.optimizer.build(network.trainable_variables)
-        self.network, self.data = network, data
-        self.step = compile_step(network, self.optimizer, data)
-        self.predict = compile_prediction(network)
-
-    def put(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
-        return order
-
-    def train_epoch(self, batches: Iterable[NDArray[np.int64]]) -> tuple[NDArray[np.float64], int]:
-        losses, correct = train_epoch(self.step, batches)
-        return losses.numpy().astype(np.float64), int(correct)
-
-    def test(self) -> Evaluation:
-        return _evaluate(self.predict, self.data.test_images, self.data.test_labels)
-
-    def state(self) -> Arrays:
-        return {name: np.asarray(variable) for name, variable in self._variables().items()}
-
-    def restore(self, arrays: Arrays, epoch: int) -> None:
-        for name, variable in self._variables().items():
-            variable.assign(arrays[name])
-
-    def _variables(self) -> dict[str, Any]:
-        """Return every variable that training changes; those of the network hold dropout's seeds as well."""
-        variables = {f"network.{i:03d}": v for i, v in enumerate(self.network.variables)}
-        return variables | {f"optimizer.{i:03d}": v for i, v in enumerate(self.optimizer.variables)}
-
-
-@contextmanager
-def memory_errors(batch_size: int) -> Iterator[None]:
-    """Turn TensorFlow's error for a full memory into one line that names the setting to lower."""
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError:
-        raise out_of_memory(batch_size) from None
 
 
 def evaluate(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
@@ -233,10 +179,34 @@ def _evaluate(predict: Predict, images: NDArray[np.uint8], labels: NDArray[np.ui
     return evaluation_of(probabilities, labels, losses.numpy())
 
 
-def threads() -> int:
-    """Return the number of threads that an operation may use on the CPU: another one gives other last bits."""
-    configured = int(tf.config.threading.get_intra_op_parallelism_threads())
-    from_environment = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
-    asked = configured or (int(from_environment) if from_environment.isdecimal() else 0)
-    # TensorFlow's own rule where nobody asked: as many as the process may use cores
-    return asked or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+class _Trainer:
+    """A network in training, for `run_epochs`."""
+
+    def __init__(self, network: keras.Model, data: ImageSet, recipe: Recipe) -> None:
+        self.optimizer = keras.optimizers.SGD(recipe.learning_rate, recipe.momentum)
+        self.optimizer.build(network.trainable_variables)
+        self.network, self.data = network, data
+        self.step = compile_step(network, self.optimizer, data)
+        self.predict = compile_prediction(network)
+
+    def put(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        return order
+
+    def train_epoch(self, batches: Iterable[NDArray[np.int64]]) -> tuple[NDArray[np.float64], int]:
+        losses, correct = train_epoch(self.step, batches)
+        return losses.numpy().astype(np.float64), int(correct)
+
+    def test(self) -> Evaluation:
+        return _evaluate(self.predict, self.data.test_images, self.data.test_labels)
+
+    def state(self) -> Arrays:
+        return {name: np.asarray(variable) for name, variable in self._variables().items()}
+
+    def restore(self, arrays: Arrays, epoch: int) -> None:
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+
+    def _variables(self) -> dict[str, Any]:
+        """Return every variable that training changes; those of the network hold dropout's seeds as well."""
+        variables = {f"network.{i:03d}": v for i, v in enumerate(self.network.variables)}
+        return variables | {f"optimizer.{i:03d}": v for i, v in enumerate(self.optimizer.variables)}

@@ -23,13 +23,8 @@ class DrawWidget(anywidget.AnyWidget):
     Parameters
     ----------
     networks : mapping of str to Probe, or Probe
-        What reads the digit: `probe(network)` of `labkit.keras` or `labkit.torch`, `load_probe(path)`. The
-        names are offered for choice.
-
-    Raises
-    ------
-    LabError
-        There is no network.
+        What reads the digit: `probe(network)` of `labkit.keras` or `labkit.torch`, `load_probe(path)`. At least one;
+        the names are offered for choice.
     """
 
     # The kernel's messages travel as buffers of custom messages: a Bytes trait loses the browser's updates
@@ -52,21 +47,7 @@ class DrawWidget(anywidget.AnyWidget):
         self.send({"kind": "result", "number": content.get("number"), **message}, [levels])
 
     def read(self, image: NDArray[np.uint8], network: str) -> tuple[dict[str, Any], bytes]:
-        """Return what the browser shows for an image.
-
-        Parameters
-        ----------
-        image : uint8 array, shape (28, 28)
-        network : str
-            One of the names.
-
-        Returns
-        -------
-        dict
-            `probabilities` (classes,), `layers` with name and shape each, `milliseconds` that it took.
-        bytes
-            The grey levels of all layers, one after the other.
-        """
+        """Return what the browser shows for an image (28, 28) uint8, and the grey levels of all layers in a row."""
         if network not in self.probes:
             raise unknown("network", network, self.probes)
         start = time.perf_counter()
@@ -101,10 +82,5 @@ def draw(*models: str | Path | tuple[str, Probe]) -> DrawWidget:
     LabError
         A file cannot be used.
     """
-    probes: dict[str, Probe] = {}
-    for model in models:
-        if isinstance(model, tuple):
-            probes[model[0]] = model[1]
-        else:
-            probes[Path(model).stem] = load_probe(model)
-    return DrawWidget(probes)
+    named = [model if isinstance(model, tuple) else (Path(model).stem, load_probe(model)) for model in models]
+    return DrawWidget(dict(named))

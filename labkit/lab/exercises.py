@@ -19,21 +19,11 @@ DECIMALS = 3
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: how its answer is tried, and the sums of what must come out.
+    """An exercise: how its answer is tried, and the sums of what must come out."""
 
-    Attributes
-    ----------
-    sums : tuple of str
-        `answer_sum` of the right answer, one for each case (one in all for a plain value).
-    hint : str
-        Shown with a wrong answer: says where to look, not what comes out.
-    cases : tuple of tuples
-        For an answer that is a function: the arguments it is called with. Empty for a plain value.
-    """
-
-    sums: tuple[str, ...]
-    hint: str
-    cases: tuple[tuple[Any, ...], ...] = ()
+    sums: tuple[str, ...]  # `answer_sum` of the right answer, one per case
+    hint: str  # shown with a wrong answer: says where to look, not what comes out
+    cases: tuple[tuple[Any, ...], ...] = ()  # for an answer that is a function: the arguments that it is called with
 
 
 # By notebook number and exercise number. `answer_sum` gives the sums of a new one.
@@ -146,14 +136,9 @@ EXERCISES: dict[str, Exercise] = {
 
 
 def answer_sum(exercise: str, answer: Any) -> str:
-    """Return the sum under which an answer is known.
+    """Return the sum under which an answer is known: a text, or numbers, which count to three decimals.
 
-    Parameters
-    ----------
-    exercise : str
-        Its id, so that equal answers of two exercises have different sums.
-    answer : number, string, bool, or array-like of numbers
-        Numbers count to three decimals.
+    Equal answers of two exercises have different sums.
     """
     if isinstance(answer, str):
         text = " ".join(answer.lower().split())

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +9,18 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.core.getipython import get_ipython
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 
-from labkit.base.errors import LabError, unknown
+from labkit.base.errors import LabError
 from labkit.base.paths import reference_dir
 from labkit.base.progress import somebody_watches
 from labkit.data.mnist import MNIST, ImageSet, load_idx, load_mnist
+from labkit.lab.parameter_cells import parameters_here
 from labkit.plots.style import DPI, png
 from labkit.runs.computer import device_name
 from labkit.runs.history import History
-from labkit.runs.parameters import PARAMETERS, assignments, check_parameters
+from labkit.runs.parameters import PARAMETERS, check_parameters
 from labkit.runs.plans import Plan, has_gpu, make_plan, resolve_profile
 from labkit.runs.records import Record, load_records, make_record, reference_records, reference_times, save_record
 from labkit.stats.results_table import format_table, results_table
@@ -49,7 +48,7 @@ class Lab:
     """
 
     def __init__(self, name: str, **parameters: Any) -> None:
-        parameters = _notebook_parameters() | parameters
+        parameters = parameters_here() | parameters
         check_parameters(parameters, PARAMETERS)
         self.name = name
         self.parameters = parameters
@@ -67,13 +66,7 @@ class Lab:
         return self.out / "states"
 
     def load_data(self) -> ImageSet:
-        """Load the data set that the notebook's parameter `dataset` names, MNIST by default, and print its size.
-
-        Raises
-        ------
-        LabError
-            The folder does not hold the four IDX files, or they are damaged.
-        """
+        """Load the data set that the parameter `dataset` names, MNIST or a folder of IDX files, and print its size."""
         data = self._data
         name = "MNIST" if self.dataset == MNIST else Path(self.dataset).name
         print(f"{name}: {len(data.train_images):,} training and {len(data.test_images):,} test images")
@@ -86,12 +79,9 @@ class Lab:
         return load_mnist() if self.dataset == MNIST else load_idx(self.dataset)
 
     def plan(self, epochs: int) -> Plan:
-        """Decide what a run of so many epochs will really do in this profile, and print it.
+        """Decide what a run of `epochs` epochs will really do in this profile, and print it.
 
-        Parameters
-        ----------
-        epochs : int
-            The epochs of the full run; the parameter `epochs`, where it is not None, overrides it.
+        The parameter `epochs`, where it is not None, overrides the number.
         """
         plan = make_plan(self.parameters.get("profile", "auto"), epochs, self.parameters.get("epochs"))
         if self.dataset != MNIST:
@@ -105,8 +95,8 @@ class Lab:
     def say_where(self) -> None:
         """Print what this notebook will compute on, and how long that takes: after the last call of `plan`.
 
-        The time is that of a quick run on the computer of the reference run, times the work that is planned. A GPU
-        is another computer: nothing is said of it.
+        The time is that of a quick run on the computer of the reference run, times the work that is planned. How long
+        a GPU takes is not known.
         """
         print(f"device: {device_name()}")
         measured = reference_times()
@@ -131,7 +121,7 @@ class Lab:
             An id of the registry, or a name of its own for an experiment beyond the report.
         network : nn.Module or keras.Model
         history : History
-            From `fit`: the record says what was trained with from it.
+            From `fit`: it knows the settings of the training.
         """
         profile = resolve_profile(self.parameters.get("profile", "auto"))
         about = {"dataset": Path(self.dataset).name, "notebook": self.name}
@@ -143,11 +133,6 @@ class Lab:
         """Return the record that another notebook or `labkit train` left under `out`, or None where there is none.
 
         Only one that can be compared: made with the same plan and with this notebook's parameters.
-
-        Parameters
-        ----------
-        run_id : str
-        plan : Plan
         """
         record = load_records(self.out).get(run_id)
         if record is None or record.plan != plan or record.dataset != Path(self.dataset).name:
@@ -156,20 +141,9 @@ class Lab:
         return record if wanted.items() <= vars(record.recipe).items() else None
 
     def sweep(self, run_ids: Sequence[str], seeds: int) -> list[SeedResult]:
-        """Train runs with the seeds 0, 1, ..., one after the other, as `labkit sweep` does.
+        """Train runs with the seeds 0 to `seeds` - 1, one after the other, as `labkit sweep` does.
 
-        Jobs that are finished under `out/sweep/` are not trained again.
-
-        Parameters
-        ----------
-        run_ids : sequence of str
-        seeds : int
-            How many.
-
-        Raises
-        ------
-        LabError
-            A job failed.
+        Jobs that are finished under `out/sweep/` are not trained again. A job that fails is a `LabError`.
         """
         profile, epochs = self.parameters.get("profile", "auto"), self.parameters.get("epochs")
         jobs = training_jobs(run_ids, range(seeds), profile=profile, epochs=epochs)
@@ -188,13 +162,7 @@ class Lab:
         return format_table(table)
 
     def draw(self, *models: Any) -> None:
-        """Show the widget to draw a digit on, where somebody is there to draw.
-
-        Parameters
-        ----------
-        *models
-            As `draw.draw` takes them: model files, or a name with the probe of a network.
-        """
+        """Show the widget to draw a digit on, for model files or names with probes, where somebody is there to draw."""
         if somebody_watches():
             from labkit.lab.drawing_widget import draw
 
@@ -219,30 +187,3 @@ class Lab:
         width = int.from_bytes(data[16:20], "big")  # of the PNG, in its header
         # not alt=: IPython 7, which Colab ships, does not know it
         display(Image(data=data, width=round(width * 100 / DPI), metadata={"alt": alt}))
-
-
-def _notebook_parameters() -> dict[str, Any]:
-    """Return the parameters of the notebook that runs, as they are now; nothing outside of a notebook.
-
-    Its parameters cells are those cells, executed so far, that hold nothing but parameters. A cell that papermill
-    injected gives no new ones: it is refused where it tries to, since papermill only warns.
-    """
-    shell = get_ipython()
-    if shell is None:
-        return {}
-    cells = [source for source in shell.user_ns.get("In", []) if source]
-    known = set() if cells else PARAMETERS.keys() & shell.user_ns.keys()  # nbval keeps no history of the cells
-    injected: list[str] = []
-    for source in cells:
-        if source.startswith("# Parameters\n"):
-            lines = source.splitlines()[1:]  # one assignment each, not always of a literal
-            injected += [name for name in (line.split(" = ", 1)[0] for line in lines) if name.isidentifier()]
-            continue
-        with suppress(SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
-            names = assignments(source).keys()
-            known |= names if names <= PARAMETERS.keys() else set()
-    valid = [name for name in PARAMETERS if name in known]
-    for name in injected:
-        if name not in known:
-            raise unknown("parameter", name, valid)
-    return {name: shell.user_ns[name] for name in valid}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from labkit.plots.feature_maps import SIGNED
-from labkit.plots.style import BLUE, INK, VERMILION, style
+from labkit.plots.style import BLUE, INK, VERMILION, bare, style
 
 Accuracies = Mapping[str, Sequence[float]]
 
@@ -18,7 +18,7 @@ MAPS_SHOWN = 10
 
 
 def plot_blocks(stages: Mapping[str, NDArray[Any]]) -> Figure:
-    """Show the first ten feature maps of each block of a network, a row a block.
+    """Show the first ten feature maps of each block of a network, one row per block.
 
     Parameters
     ----------
@@ -35,8 +35,7 @@ def plot_blocks(stages: Mapping[str, NDArray[Any]]) -> Figure:
             most = float(np.abs(shown).max()) or 1.0
             for axes, image in zip(row.subplots(1, MAPS_SHOWN), shown, strict=True):
                 axes.imshow(image, cmap=SIGNED, vmin=-most, vmax=most)
-                axes.set(xticks=[], yticks=[])
-                axes.grid(visible=False)
+                bare(axes)
                 axes.spines[:].set_visible(True)
     return figure
 
@@ -58,7 +57,7 @@ def plot_ablation(
     Returns
     -------
     Figure
-        Two axes with a common scale in percent: a dot a seed, a bar at their mean, and a line at the mean of the
+        Two axes with a common scale in percent: a dot per seed, a bar at their mean, and a line at the mean of the
         network that the panel starts from.
     """
     with style():

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from labkit.plots.feature_maps import SIGNED, Array, draw_map
-from labkit.plots.style import COLOURS, VERMILION, style
+from labkit.plots.feature_maps import SIGNED, Array, map_colours
+from labkit.plots.style import COLOURS, VERMILION, bare, style
 
 
 def plot_convolution_step(image: Array, kernel: Array, row: int, column: int) -> Figure:
@@ -26,7 +26,7 @@ def plot_convolution_step(image: Array, kernel: Array, row: int, column: int) ->
         figure, grid = plt.subplots(1, 4, figsize=(9.5, 2.9), layout="constrained")
         size = len(kernel)
         patch = image[row : row + size, column : column + size]
-        draw_map(grid[0], image)
+        grid[0].imshow(image, **map_colours(image))
         grid[0].set(title="image, with the patch", xticks=[], yticks=[])
         grid[0].add_patch(Rectangle((column - 0.5, row - 0.5), size, size, fill=False, ec=VERMILION, lw=2))
         products = patch * kernel + 0.0  # + 0.0: no negative zero
@@ -41,8 +41,7 @@ def _draw_numbers(axes: Axes, values: Array) -> None:
     axes.imshow(values, cmap=SIGNED, vmin=-2.5, vmax=2.5)  # pale colours: the numbers are to be read
     for (row, column), value in np.ndenumerate(values):
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="black", fontsize=9)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
+    bare(axes)
 
 
 def plot_receptive_fields(
@@ -62,12 +61,11 @@ def plot_receptive_fields(
         size = (1.75 * len(fields), 4.2)
         figure, grid = plt.subplots(2, len(fields), figsize=size, layout="constrained")
         for column, ((name, (first, width)), colour) in enumerate(zip(fields.items(), COLOURS, strict=False)):
-            draw_map(grid[0, column], image)
+            grid[0, column].imshow(image, **map_colours(image))
             grid[1, column].imshow(gradients[name], cmap="gray_r", vmin=0)
             grid[0, column].set_title(f"{name}\n{width} × {width} pixels", fontsize=9)
             for axes in grid[:, column]:
-                axes.set(xticks=[], yticks=[])
-                axes.grid(visible=False)
+                bare(axes)
                 axes.add_patch(Rectangle((first - 0.5, first - 0.5), width, width, fill=False, ec=colour, lw=2))
         grid[0, 0].set_ylabel("seen, by the formula")
         grid[1, 0].set_ylabel("gradient, measured")

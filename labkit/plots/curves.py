@@ -1,4 +1,4 @@
-"""Figures: one look for all of them, readable on light and on dark pages, with colour-blind-safe colours."""
+"""Figures of training: loss, accuracy and mistakes over epochs; the activations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
-from labkit.plots.style import BLUE, COLOURS, INK, VERMILION, style
+from labkit.plots.style import BLUE, COLOURS, INK, VERMILION, label_log_axis, style
 from labkit.runs.history import History
 from labkit.runs.registry import Run
 
@@ -96,9 +96,7 @@ def plot_test_errors(history: History, total: int, title: str, published: Run | 
             star = [total - published.published.correct]
             axes.plot([published.epochs], star, "*", ms=11, color=INK, label="published")
         axes.set(xlabel="epoch", ylabel=f"mistakes in {total:,} test images", title=title, yscale="log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.yaxis.set_minor_locator(NullLocator())
+        label_log_axis(axes.yaxis, "{x:,.0f}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=8)
     return figure
@@ -137,7 +135,7 @@ def plot_batch_losses(history: History, run: Run, train_images: int, title: str)
     run : Run
         A PyTorch run of the report.
     train_images : int
-        Images an epoch of this history, to place its batches on the axis of epochs.
+        Images per epoch of this history, to place its batches on the axis of epochs.
     title : str
     """
     with style():

@@ -20,7 +20,7 @@ def plot_digits(
     ----------
     images : array, shape (n, height, width)
     captions : sequence of str, optional
-        One an image.
+        One per image.
     columns : int
     title : str, optional
     """
@@ -63,9 +63,8 @@ def plot_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], tit
                 text = str(confusion[row, column])
                 axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour, weight=weight)
         ticks = range(len(class_names))
-        axes.set(xticks=ticks, yticks=ticks, xlabel="predicted class", ylabel="true class", title=title)
-        axes.set_xticklabels(class_names)
-        axes.set_yticklabels(class_names)
+        axes.set(xticks=ticks, yticks=ticks, xticklabels=class_names, yticklabels=class_names)
+        axes.set(xlabel="predicted class", ylabel="true class", title=title)
         axes.grid(visible=False)
     return figure
 

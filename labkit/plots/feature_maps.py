@@ -9,20 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from labkit.plots.style import BLUE, VERMILION, style
+from labkit.plots.style import BLUE, VERMILION, bare, style
 
 Array = NDArray[np.floating[Any]]
 
 SIGNED = "RdBu_r"  # white is 0, blue negative, red positive
 
 
-def draw_map(axes: Axes, image: Array) -> None:
-    """Draw one map: ink on paper where nothing is negative, blue and red around white otherwise."""
-    if np.nanmin(image) < 0:
-        most = np.nanmax(np.abs(image))
-        axes.imshow(image, cmap=SIGNED, vmin=-most, vmax=most)
-    else:
-        axes.imshow(image, cmap="gray_r", vmin=0, vmax=float(np.nanmax(image)) or 1.0)
+def map_colours(values: Array) -> dict[str, Any]:
+    """Return what `imshow` shows maps with: ink on paper where nothing is negative, else blue and red around white."""
+    most = float(np.nanmax(np.abs(values))) or 1.0
+    if np.nanmin(values) < 0:
+        return {"cmap": SIGNED, "vmin": -most, "vmax": most}
+    return {"cmap": "gray_r", "vmin": 0, "vmax": most}
 
 
 def plot_maps(maps: Mapping[str, Array], columns: int = 5) -> Figure:
@@ -41,7 +40,7 @@ def plot_maps(maps: Mapping[str, Array], columns: int = 5) -> Figure:
         for axes in grid.flat[len(maps) :]:
             axes.axis("off")
         for axes, (title, image) in zip(grid.flat, maps.items(), strict=False):
-            draw_map(axes, image)
+            axes.imshow(image, **map_colours(image))
             axes.set_title(title, fontsize=9)
             axes.set(xticks=[0, image.shape[1] - 1], yticks=[0, image.shape[0] - 1])
             axes.tick_params(labelsize=7, length=2)
@@ -49,18 +48,8 @@ def plot_maps(maps: Mapping[str, Array], columns: int = 5) -> Figure:
     return figure
 
 
-def mosaic(maps: Array) -> Array:
-    """Lay feature maps side by side in one array, with gaps of one pixel (NaN) between them.
-
-    Parameters
-    ----------
-    maps : float array, shape (channels, height, width)
-
-    Returns
-    -------
-    float array, two dimensions
-        About as many maps side by side as one above the other.
-    """
+def _mosaic(maps: Array) -> Array:
+    """Lay maps (channels, height, width) out as a square, with gaps of one pixel (NaN) between them."""
     channels, height, width = maps.shape
     columns = 2 ** int(np.ceil(np.log2(channels) / 2))
     rows = -(-channels // columns)
@@ -88,11 +77,10 @@ def plot_journey(stages: Mapping[str, Array], probabilities: Array) -> Figure:
             # the image has the first row to itself
             place = cells[0, :] if number == 0 else cells[1 + (number - 1) // 3, (number - 1) % 3]
             axes = figure.add_subplot(place)
-            draw_map(axes, values.reshape(-1, 16) if values.ndim == 1 else mosaic(values))
-            shape = " × ".join(map(str, values.shape))
-            axes.set(xticks=[], yticks=[])
-            axes.set_title(f"{name}\n{shape}", fontsize=9)
-            axes.grid(visible=False)
+            shown = values.reshape(-1, 16) if values.ndim == 1 else _mosaic(values)
+            axes.imshow(shown, **map_colours(values))
+            axes.set_title(f"{name}\n{' × '.join(map(str, values.shape))}", fontsize=9)
+            bare(axes)
             axes.spines[:].set_visible(False)
         _draw_probabilities(figure.add_subplot(cells[-1, -1]), probabilities)
     return figure

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from labkit.plots.feature_maps import SIGNED, Array
+from labkit.plots.feature_maps import Array, map_colours
 from labkit.plots.style import INK, style
 
 MAPS_DRAWN = 6  # of each layer, in the schematic
@@ -49,19 +48,11 @@ def _draw_stack(axes: Axes, maps: Array, left: float) -> float:
     drawn = maps[:MAPS_DRAWN]
     height, width = int(maps.shape[1]), int(maps.shape[2])
     step = 1.6
-    most = np.abs(maps).max()
     bottom = -(height + step * (len(drawn) - 1)) / 2
     for depth in range(len(drawn) - 1, -1, -1):
         x, y = left + step * depth, bottom + step * depth
-        signed = maps.min() < 0
-        axes.imshow(
-            drawn[depth],
-            cmap=SIGNED if signed else "gray_r",
-            vmin=-most if signed else 0,
-            vmax=most,
-            extent=(x, x + width, y, y + height),
-            zorder=10 - depth,
-        )
+        place = (x, x + width, y, y + height)
+        axes.imshow(drawn[depth], extent=place, zorder=10 - depth, **map_colours(maps))
         axes.add_patch(Rectangle((x, y), width, height, fill=False, ec=INK, lw=0.7, zorder=10 - depth))
     return left + width + step * (len(drawn) - 1)
 
@@ -72,15 +63,7 @@ def _draw_units(axes: Axes, values: Array, left: float) -> float:
     cell = 3.6 if columns == 1 else 1.2
     grid = values.reshape(-1, columns)
     height, width = cell * len(grid), cell * columns
-    most = np.abs(values).max()
-    signed = values.min() < 0
-    axes.imshow(
-        grid,
-        cmap=SIGNED if signed else "gray_r",
-        vmin=-most if signed else 0,
-        vmax=most,
-        extent=(left, left + width, -height / 2, height / 2),
-    )
+    axes.imshow(grid, extent=(left, left + width, -height / 2, height / 2), **map_colours(values))
     axes.add_patch(Rectangle((left, -height / 2), width, height, fill=False, ec=INK, lw=0.7))
     if columns == 1:
         for number, value in enumerate(values):

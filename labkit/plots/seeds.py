@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -17,7 +18,7 @@ SPREAD = 0.22  # of the dots of one row, in rows
 
 
 def plot_seeds(groups: Mapping[str, Sequence[float]], published: Mapping[str, float], title: str) -> Figure:
-    """Plot the accuracy of every seed as a dot, one row a group, with 95% intervals of the means.
+    """Plot the accuracy of every seed as a dot, one row per group, with 95% intervals of the means.
 
     Parameters
     ----------
@@ -49,9 +50,7 @@ def plot_seeds(groups: Mapping[str, Sequence[float]], published: Mapping[str, fl
             Line2D([], [], color=INK, marker="|", ms=12, mew=2.5, lw=2.5, label="mean, 95% interval"),
             Line2D([], [], color=INK, marker="*", ms=12, ls="none", label="published"),
         ]
-        axes.legend(
-            handles=handles, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.45 / len(groups) - 0.12)
-        )
+        _legend_below(axes, handles, len(groups))
     return figure
 
 
@@ -82,27 +81,29 @@ def plot_differences(evidence: Sequence[Evidence], title: str) -> Figure:
             Line2D([], [], color=BLUE, marker="o", lw=2.5, label="mean over seeds, 95% interval"),
             Line2D([], [], color=INK, marker="*", ms=12, ls="none", label="published, one run each"),
         ]
-        axes.legend(
-            handles=handles, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.45 / len(evidence) - 0.12)
-        )
+        _legend_below(axes, handles, len(evidence))
     return figure
 
 
+def _legend_below(axes: Axes, handles: Sequence[Line2D], rows: int) -> None:
+    below = (0.5, -0.45 / rows - 0.12)
+    axes.legend(handles=handles, fontsize=8, ncols=len(handles), loc="upper center", bbox_to_anchor=below)
+
+
 def plot_seed_curves(table: pd.DataFrame, run_ids: Sequence[str], title: str) -> Figure:
-    """Plot test accuracy over epochs: a thin line a seed, a thick one for their mean.
+    """Plot test accuracy over epochs: a thin line per seed, a thick one for their mean.
 
     Parameters
     ----------
     table : DataFrame
-        From `sweep_results.sweep_table`.
+        From `labkit.stats.sweep_table`.
     run_ids : sequence of str
         One panel each; a run without seeds has an empty one that says so.
     title : str
     """
     with style():
-        figure, panels = plt.subplots(
-            1, len(run_ids), figsize=(4.4 * len(run_ids), 3.5), squeeze=False, layout="constrained"
-        )
+        size = (4.4 * len(run_ids), 3.5)
+        figure, panels = plt.subplots(1, len(run_ids), figsize=size, squeeze=False, layout="constrained")
         for axes, run_id, colour in zip(panels.flat, run_ids, (BLUE, VERMILION, *COLOURS[2:]), strict=False):
             curves = table[table["run"] == run_id].pivot(index="epoch", columns="seed", values="accuracy") * 100
             if curves.empty:

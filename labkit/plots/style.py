@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
+from matplotlib.ticker import LogLocator, NullLocator
 
 # Okabe and Ito's palette without yellow and black, which vanish on white and on dark pages.
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 
-
 COLOURS = (BLUE, VERMILION, GREEN, PINK, ORANGE, SKY)
-
-
 # Grey with a contrast above 4.5:1 on white and above 4:1 on near-black.
 INK = "#757575"
 
-
 DPI = 160
-
 
 STYLE: dict[str, Any] = {
     "axes.edgecolor": INK,
@@ -55,6 +53,19 @@ def style() -> Iterator[None]:
     """Draw with the look of the series inside a `with` block."""
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         yield
+
+
+def bare(axes: Axes) -> None:
+    """Leave out the ticks and the grid of an image."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+
+
+def label_log_axis(axis: Axis, numbers: str) -> None:
+    """Label 1, 2, 5, 10, 20, ... on a logarithmic axis: its own labels run into each other."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(numbers)
+    axis.set_minor_locator(NullLocator())
 
 
 def png(figure: Figure, path: Path | None = None) -> bytes:

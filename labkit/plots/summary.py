@@ -1,25 +1,23 @@
 """Figures that show many runs at once."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from labkit.plots.style import BLUE, COLOURS, INK, VERMILION, style
+from labkit.plots.style import BLUE, COLOURS, INK, VERMILION, label_log_axis, style
+from labkit.runs.model_files import FRAMEWORKS
 from labkit.runs.records import Record
 from labkit.runs.registry import ten_runs
 
-FRAMEWORKS = {"keras": "Keras", "torch": "PyTorch"}
-
 
 def plot_all_curves(records: Mapping[str, Record], title: str) -> Figure:
-    """Plot test loss and test accuracy over epochs, one column a framework.
+    """Plot test loss and test accuracy over epochs, one column per framework.
 
     Parameters
     ----------
@@ -59,14 +57,7 @@ def _finish_curves(loss: Axes, accuracy: Axes) -> None:
     for axes in (loss, accuracy):
         axes.set_xlim(0, 21)
         axes.set_xticks([1, 5, 10, 15, 20])
-    _label_log_axis(loss.yaxis, "{x:g}")
-
-
-def _label_log_axis(axis: Axis, numbers: str) -> None:
-    """Label 1, 2, 5, 10, 20, ... on a logarithmic axis: its own labels run into each other."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(numbers)
-    axis.set_minor_locator(NullLocator())
+    label_log_axis(loss.yaxis, "{x:g}")
 
 
 def plot_cost(records: Mapping[str, Record], title: str) -> Figure:
@@ -88,7 +79,7 @@ def plot_cost(records: Mapping[str, Record], title: str) -> Figure:
             colour = BLUE if run.framework == "keras" else VERMILION
             quick = record.profile == "quick"
             accuracy = 100 * record.test.accuracy
-            mark = {"color": colour, "marker": "o", "ls": "none", "mfc": "none" if quick else colour}
+            mark: dict[str, Any] = {"color": colour, "marker": "o", "ls": "none", "mfc": "none" if quick else colour}
             for axes, x in ((left, record.params), (right, record.seconds)):
                 axes.plot(x, accuracy, ms=6, **mark)
                 # to the right of the mark for odd numbers, to the left for even ones: neighbours do not collide
@@ -96,14 +87,12 @@ def plot_cost(records: Mapping[str, Record], title: str) -> Figure:
                 place = {"xytext": (side, 0), "textcoords": "offset points", "va": "center", "fontsize": 9}
                 axes.annotate(str(number), (x, accuracy), ha="left" if number % 2 else "right", **place)
             label = f"{number}  {run_id}" + (" (quick)" if quick else "")
-            handles.append(
-                Line2D([], [], color=colour, marker="o", ls="none", mfc="none" if quick else colour, label=label)
-            )
+            handles.append(Line2D([], [], label=label, **mark))
         left.set(xlabel="parameters", ylabel="test accuracy (%)", xscale="log")
         right.set(xlabel="training time (s), on the device of the record", xscale="log")
         for axes in (left, right):
             axes.margins(x=0.15)
-            _label_log_axis(axes.xaxis, "{x:,.0f}")
+            label_log_axis(axes.xaxis, "{x:,.0f}")
         figure.legend(handles=handles, loc="outside right center", fontsize=8)
         figure.suptitle(title, color=INK)
     return figure

@@ -15,14 +15,9 @@ DECIMALS = 6  # of losses in the compact form; accuracies are kept as they are
 
 
 def compact_sweep(folder: Path, target: Path) -> list[Path]:
-    """Write the compact form of a sweep: for each run one JSON, and one `.npz` with its predictions.
+    """Write the compact form of a sweep into a folder, `data/reference/sweeps` for the shipped one.
 
-    Parameters
-    ----------
-    folder : Path
-        A sweep in which each run has one set of settings.
-    target : Path
-        For the shipped sweep `data/reference/sweeps`. Files of other runs there are left alone.
+    Files of other runs there are left alone.
 
     Returns
     -------

@@ -15,32 +15,17 @@ PAD = PACKAGE / "lab" / "static"  # shared with the widget
 SCRIPTS = (STATIC / "draw_page.js", PAD / "pad.js")
 # onnxruntime-web, kept packed: its WebAssembly is 14 MB
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-# Made by `labkit export`; the report itself needs no onnx package
-MODEL = "onnx/deep-bn.onnx"
 
 
 def reference_onnx() -> Path:
-    """Return the shipped network of the page: deep-bn of the reference run."""
-    return reference_dir() / MODEL
+    """Return the shipped network of the page, deep-bn of the reference run as `labkit export` writes it."""
+    return reference_dir() / "onnx" / "deep-bn.onnx"
 
 
 def write_draw_page(out: Path) -> Path:
-    """Write `draw.html` and its folder `draw/` into a report.
+    """Write `draw.html` and its folder `draw/` into a report; return the path of the page.
 
-    Parameters
-    ----------
-    out : Path
-        The folder of the report.
-
-    Returns
-    -------
-    Path
-        Of `draw.html`. It has to be opened from a web server: browsers run no WebAssembly from `file://`.
-
-    Raises
-    ------
-    LabError
-        The network is missing or the folder cannot be written.
+    It has to be opened from a web server: browsers run no WebAssembly from `file://`.
     """
     model = reference_onnx()
     if not model.exists():

@@ -22,17 +22,11 @@ _VALID = "a git address such as https://HOST/OWNER/REPO, the address of a wheel,
 _ADDRESS = re.compile(r"(git\+)?(https|ssh|file)://[\w./:@%+~-]+")
 _GITHUB = re.compile(r"(?:git\+)?https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?(?:@[\w./-]+)?")
 _SETTING = re.compile(r'(^\[tool\.labkit\]\n(?:#.*\n)*source = )"(.*)"$', re.MULTILINE)
-_LINKS = re.compile(r"\[Open in Colab\]\([^)]*\) · \[Open in Kaggle\]\([^)]*\)")
+_LINKS = r"\[Open in Colab\]\([^)]*\) · \[Open in Kaggle\]\([^)]*\)"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line.
-
-    Returns
-    -------
-    int
-        The exit code: 2, after one line on stderr, for an address that is none or a file that is not there.
-    """
+    """Run the command line; return its exit code."""
     parser = argparse.ArgumentParser(prog="labkit.report.first_cell", description=__doc__.splitlines()[0])
     parser.add_argument("address", nargs="?", help=_VALID)
     address = parser.parse_args(arguments).address
@@ -46,33 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write_project(project: Path, address: str | None = None) -> list[Path]:
-    """Write the cell and the links into all notebooks and the README of a project.
+    """Write the cell and the links into all notebooks and the README of a clone; return the files that changed.
 
     Parameters
     ----------
-    project : Path
-        A clone, with `pyproject.toml`, `README.md` and `notebooks/`.
     address : str, optional
         Where labkit comes from, stored in `pyproject.toml`; by default what is stored there.
-
-    Returns
-    -------
-    list of Path
-        The files that were changed.
-
-    Raises
-    ------
-    LabError
-        The address is none, or a notebook has no cell to write it into.
     """
     settings = project / "pyproject.toml"
     old = settings.read_text(encoding="utf-8")
     address = stored_address(old) if address is None else address
     _check(address)
     new = {settings: _SETTING.sub(lambda found: f'{found[1]}"{address}"', old)}
-    for path in notebook_paths(project):
-        links = open_links(address, path.stem) if path.parent.name == "notebooks" else ""
-        new[path] = with_cell(path, address, links)
+    new |= {path: _with_cell(path, address) for path in notebook_paths(project)}
     readme = project / "README.md"
     new[readme] = _with_readme_links(readme.read_text(encoding="utf-8"), address)
     changed = [path for path, text in new.items() if text != path.read_text(encoding="utf-8")]
@@ -88,13 +68,7 @@ def notebook_paths(project: Path) -> list[Path]:
 
 
 def stored_address(settings: str) -> str:
-    """Return the address that the text of a `pyproject.toml` holds; empty: the series is not published.
-
-    Raises
-    ------
-    LabError
-        There is no place for an address in it.
-    """
+    """Return the address that the text of a `pyproject.toml` holds; empty: the series is not published."""
     found = _SETTING.search(settings)
     if found is None:
         raise LabError('pyproject.toml: has no line `source = "..."` under [tool.labkit]')
@@ -110,16 +84,8 @@ def cell_source(address: str) -> str:
     return template.replace(NO_ADDRESS, f'"{git}{address}"')
 
 
-def open_links(address: str, name: str) -> str:
-    """Return links that open a notebook of the series on Colab and Kaggle; empty where it is not on GitHub.
-
-    Parameters
-    ----------
-    address : str
-        Where labkit comes from.
-    name : str
-        Of the notebook, without ending.
-    """
+def _open_links(address: str, name: str) -> str:
+    """Return links that open a notebook of the series on Colab and Kaggle; empty where it is not on GitHub."""
     github = _GITHUB.fullmatch(address)
     if github is None:
         return ""
@@ -129,26 +95,14 @@ def open_links(address: str, name: str) -> str:
     return f"[Open in Colab]({colab}) · [Open in Kaggle]({kaggle})"
 
 
-def with_cell(path: Path, address: str, links: str) -> str:
-    """Return a notebook, as JSON, with the cell that gets labkit and the links written anew.
-
-    Parameters
-    ----------
-    path : Path
-        A notebook whose first code cell has the id `labkit-source`.
-    address : str
-        Is written into the cell.
-    links : str
-        Stand below the title; empty: none do.
-
-    Raises
-    ------
-    LabError
-        The notebook has no such cell.
-    """
+def _with_cell(path: Path, address: str) -> str:
+    """Return a notebook, as JSON, with the cell that gets labkit and the links below its title written anew."""
     content = nbformat.read(path, as_version=4)
     title = next(cell for cell in content.cells if cell.cell_type == "markdown")
-    title.source = _with_title_links(title.source, links)
+    title.source = re.sub(rf"\n\n{_LINKS}", "", title.source)
+    if path.parent.name == "notebooks" and (links := _open_links(address, path.stem)):
+        heading, newline, rest = title.source.partition("\n")
+        title.source = f"{heading}\n\n{links}{newline}{rest}"
     cell = next((cell for cell in content.cells if cell.get("id") == CELL_ID), None)
     if cell is None:
         raise LabError(f"{path}: no cell has the id {CELL_ID!r}: copy it from another notebook")
@@ -156,21 +110,14 @@ def with_cell(path: Path, address: str, links: str) -> str:
     return str(nbformat.writes(content)) + "\n"
 
 
-def _with_title_links(title: str, links: str) -> str:
-    plain = re.sub(rf"\n\n{_LINKS.pattern}", "", title)
-    heading, newline, rest = plain.partition("\n")
-    below = f"\n\n{links}" if links else ""
-    return f"{heading}{below}{newline}{rest}"
-
-
 def _with_readme_links(readme: str, address: str) -> str:
     """Put the links behind each notebook that the README's table names, or take them away."""
 
     def links(name: re.Match[str]) -> str:
-        found = open_links(address, name[2])
+        found = _open_links(address, name[2])
         return f"{name[1]} · {found}" if found else name[1]
 
-    plain = re.sub(rf" · {_LINKS.pattern}", "", readme)
+    plain = re.sub(rf" · {_LINKS}", "", readme)
     return re.sub(r"(?<=^\| )(\[[^]]*\]\(notebooks/(\w+)\.ipynb\))", links, plain, flags=re.MULTILINE)
 
 

@@ -19,16 +19,7 @@ from labkit.stats.results_table import format_table, results_table
 
 
 def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameters: Mapping[str, Any]) -> None:
-    """Write `results.json` and `index.html` from what the notebooks left in the folder.
-
-    Parameters
-    ----------
-    out : Path
-    outcomes : sequence of Outcome
-    profile : {"quick", "full"}
-    parameters : mapping
-        As given for the whole report.
-    """
+    """Write `results.json` and `index.html` from what the notebooks left in the folder."""
     records = load_records(out)
     results = {
         "profile": profile,
@@ -43,7 +34,7 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
     jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
     page = jinja.get_template("index.html").render(
         results=results,
-        table=_table_rows(records),
+        table=format_table(results_table(records)).reset_index().astype(str).to_dict("records"),
         has_reference=bool(reference_records()),
         outcomes=outcomes,
         titles={name: _title(out / f"{name}.ipynb") for name in series()},
@@ -54,17 +45,10 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
     write_text(out / "index.html", page)
 
 
-def _table_rows(records: Mapping[str, Any]) -> list[dict[str, str]]:
-    table = format_table(results_table(records)).reset_index()
-    return [{str(k): str(v) for k, v in row.items()} for row in table.to_dict("records")]
-
-
 def _title(executed: Path) -> str:
-    if executed.exists():
-        for cell in nbformat.read(executed, as_version=4).cells:
-            if cell.cell_type == "markdown" and cell.source.startswith("# "):
-                return str(cell.source.splitlines()[0].removeprefix("# "))
-    return executed.stem
+    cells = nbformat.read(executed, as_version=4).cells if executed.exists() else []
+    headings = (c.source.splitlines()[0] for c in cells if c.cell_type == "markdown" and c.source.startswith("# "))
+    return next(headings, executed.stem).removeprefix("# ")
 
 
 def _figures(out: Path) -> list[dict[str, str]]:

@@ -18,27 +18,23 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 # Both keep 4.5:1 against the background of the code cells
 LIGHT_CODE, DARK_CODE = "default", "github-dark"
 _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
+_TAG = re.compile(r"<[^>]+>")
 
 
 def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
-    """Write an executed notebook as an HTML page beside it.
+    """Write an executed notebook as an HTML page beside it, with figures, styles and scripts inside; return its path.
 
     Parameters
     ----------
-    executed : Path
-        A notebook with its outputs.
     pages : sequence of str
         The names of all notebooks of the report in their order, for the links to the one before and after.
-
-    Returns
-    -------
-    Path
-        Of the page: figures, styles and scripts are inside.
     """
     notebook = nbformat.read(executed, as_version=4)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    heading = re.search(r"^# (.+)$", prose, re.MULTILINE)
+    # what a notebook folds away, how it gets labkit, says nothing to those who read the page
+    notebook.cells = [c for c in notebook.cells if not c.metadata.get("jupyter", {}).get("source_hidden")]
     _drop_live_widgets(notebook)
-    _drop_folded_cells(notebook)
     exporter = HTMLExporter(
         template_name="basic",
         exclude_input_prompt=True,
@@ -51,10 +47,10 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     index = pages.index(executed.stem) if executed.stem in pages else None
     jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
     page = jinja.get_template("notebook.html").render(
-        title=_title(prose) or executed.stem,
+        title=heading[1] if heading else executed.stem,
         body=body,
         code_css=_code_css(),
-        headings=[(unescape(anchor), _plain(text)) for anchor, text in _HEADING.findall(body)],
+        headings=[(unescape(anchor), unescape(_TAG.sub("", text)).strip()) for anchor, text in _HEADING.findall(body)],
         before=pages[index - 1] if index else None,
         after=pages[index + 1] if index is not None and index + 1 < len(pages) else None,
     )
@@ -69,20 +65,6 @@ def _drop_live_widgets(notebook: nbformat.NotebookNode) -> None:
         for output in cell.get("outputs", []):
             if WIDGET in output.get("data", {}):
                 output.data = {"text/plain": "(an interactive part: open the notebook, or the report's draw.html)"}
-
-
-def _drop_folded_cells(notebook: nbformat.NotebookNode) -> None:
-    """Leave out what a notebook folds away: how it gets labkit says nothing to those who read the page."""
-    notebook.cells = [c for c in notebook.cells if not c.metadata.get("jupyter", {}).get("source_hidden")]
-
-
-def _title(prose: str) -> str:
-    heading = re.search(r"^# (.+)$", prose, re.MULTILINE)
-    return heading[1] if heading else ""
-
-
-def _plain(html: str) -> str:
-    return unescape(re.sub(r"<[^>]+>", "", html)).strip()
 
 
 def _code_css() -> str:

@@ -1,4 +1,4 @@
-"""Run the notebooks of the series through papermill and tie what they give into one report."""
+"""Run the notebooks of the series through papermill and make one report of what they give."""
 
 import hashlib
 import json
@@ -36,19 +36,7 @@ LEFT_BEHIND = ("results", "predictions", "states", "models", "figures")
 
 
 def parse_parameters(pairs: Sequence[tuple[str, str]], notebooks: Mapping[str, Path]) -> dict[str, Any]:
-    """Turn `-p NAME VALUE` texts into typed values.
-
-    Parameters
-    ----------
-    pairs : sequence of (str, str)
-    notebooks : mapping of str to Path
-        The notebooks that will run: a name that none of them takes is refused.
-
-    Raises
-    ------
-    LabError
-        A name is unknown, or a value is not of its type.
-    """
+    """Turn `-p NAME VALUE` texts into typed values; a name that none of the notebooks takes is refused."""
     taken = {name: None for path in notebooks.values() for name in notebook_parameters(path) if name != "out"}
     return parse_pairs(pairs, taken)
 
@@ -68,9 +56,6 @@ def run_report(
     ----------
     notebooks : mapping of str to Path
         From `choose_notebooks`.
-    out : Path
-        The folder of the report.
-    profile : {"auto", "quick", "full"}
     parameters : mapping
         Given to each notebook that takes them.
     resume : bool
@@ -79,11 +64,6 @@ def run_report(
         For each cell, in seconds.
     tell_pdf : function, optional
         Asks for the page of the summary as a PDF as well; called with one line that says what came of it.
-
-    Returns
-    -------
-    list of Outcome
-        One a notebook.
 
     Raises
     ------
@@ -99,6 +79,8 @@ def run_report(
     except OSError as problem:
         raise LabError(f"{out}: the report folder cannot be written: {problem.strerror or problem}") from None
     finished = _finished(out)
+    # the notebooks that have a page, or will have one when the report is done
+    pages = [name for name in series() if name in notebooks or (out / f"{name}.ipynb").exists()]
     outcomes = []
     bar = progress_bar(total=len(notebooks), description="report", unit="notebook")
     with _kernel_environment(out, settled):
@@ -106,14 +88,15 @@ def run_report(
             bar.set_postfix_str(name)
             own = {k: v for k, v in given.items() if k in notebook_parameters(path)}
             key = _key(path, own, settled)
-            if resume and finished.get(name) == key and (out / f"{name}.ipynb").exists():
+            if resume and finished.get(name, {}).get("key") == key and (out / f"{name}.ipynb").exists():
                 outcome = Outcome(name, "skipped", 0.0, "", key)
             else:
                 outcome = _run_notebook(name, path, out, own, key, time_limit_s)
             outcomes.append(outcome)
-            _note_progress(out, outcome)
+            finished[name] = asdict(outcome)
+            write_text(out / PROGRESS_FILE, json.dumps(finished, indent=1) + "\n")
             if (out / f"{name}.ipynb").exists():
-                write_page(out / f"{name}.ipynb", _pages(out, notebooks))
+                write_page(out / f"{name}.ipynb", pages)
             bar.update()
     bar.close()
     if tell_pdf is not None and any(outcome.notebook == SUMMARY for outcome in outcomes):
@@ -150,11 +133,9 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
     except PapermillExecutionError as error:
         first_line = str(error.evalue).strip().partition("\n")[0]
         problem = f"code cell {error.exec_count}: {error.ename}: {first_line}"
-    except CellTimeoutError:
-        problem = f"{_running_cell(target)}: did not end within {time_limit_s} s"
-        _mark_failed(target, problem)
-    except DeadKernelError:
-        problem = f"{_running_cell(target)}: the kernel died"
+    except (CellTimeoutError, DeadKernelError) as error:
+        died = isinstance(error, DeadKernelError)
+        problem = f"{_running_cell(target)}: {'the kernel died' if died else f'did not end within {time_limit_s} s'}"
         _mark_failed(target, problem)
     status = "failed" if problem else "done"
     return Outcome(name, status, round(time.perf_counter() - start, 1), problem, key)
@@ -181,16 +162,13 @@ def _kernel_environment(out: Path, profile: str) -> Iterator[None]:
     """Tell the kernels, which inherit the environment, where to write, how much to run, and that nobody watches."""
     ours = {OUT_VARIABLE: str(out.resolve()), ENVIRONMENT_VARIABLE: profile, "LABKIT_QUIET": "1"}
     ours["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # older kernels on Python 3.13 warn about their debugger on stderr
-    before = {name: os.environ.get(name) for name in ours}
+    before = dict(os.environ)
     os.environ.update(ours)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _key(path: Path, parameters: Mapping[str, Any], profile: str) -> str:
@@ -204,25 +182,10 @@ def _key(path: Path, parameters: Mapping[str, Any], profile: str) -> str:
     return digest.hexdigest()
 
 
-def _finished(out: Path) -> dict[str, str]:
-    """Return the keys of the notebooks that an earlier call finished."""
-    path = out / PROGRESS_FILE
-    if not path.exists():
-        return {}
+def _finished(out: Path) -> dict[str, dict[str, Any]]:
+    """Return the outcomes of the notebooks that an earlier call finished."""
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return {name: entry["key"] for name, entry in entries.items() if entry["status"] != "failed"}
-    except (ValueError, KeyError, AttributeError, TypeError):
+        entries = json.loads((out / PROGRESS_FILE).read_text(encoding="utf-8"))
+        return {name: entry for name, entry in entries.items() if entry["status"] != "failed"}
+    except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
         return {}  # a damaged note only costs running the notebooks again
-
-
-def _note_progress(out: Path, outcome: Outcome) -> None:
-    path = out / PROGRESS_FILE
-    entries = json.loads(path.read_text(encoding="utf-8")) if _finished(out) else {}
-    entries[outcome.notebook] = asdict(outcome)
-    write_text(path, json.dumps(entries, indent=1) + "\n")
-
-
-def _pages(out: Path, notebooks: Mapping[str, Path]) -> list[str]:
-    """Return the notebooks that have a page, or will have one when the report is done."""
-    return [name for name in series() if name in notebooks or (out / f"{name}.ipynb").exists()]

@@ -5,18 +5,13 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "chrome",
-    "microsoft-edge",
-    "msedge",
-)
+CHROME = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+BROWSERS = (*CHROME, "microsoft-edge", "msedge")
+SILENT: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
 TIME_LIMIT_S = 120  # a browser that needs longer is ended
-# A page of a report needs nothing from the network; the browser shall not look for anything either
+# A page of a report needs nothing from the network; the browser must not look for anything either
 HEADLESS = (
     "--headless=new",
     "--disable-gpu",
@@ -28,12 +23,7 @@ HEADLESS = (
 
 
 def print_pdf(page: Path) -> str:
-    """Print an HTML page into a PDF beside it.
-
-    Parameters
-    ----------
-    page : Path
-        An HTML file. A PDF that an earlier call left beside it is replaced, or gone.
+    """Print an HTML page into a PDF beside it, in place of an earlier one.
 
     Returns
     -------
@@ -55,14 +45,7 @@ def print_pdf(page: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="labkit-pdf-", ignore_cleanup_errors=True) as profile:
         command = [browser, *options, f"--user-data-dir={profile}", page.resolve().as_uri()]
         try:
-            ended = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=TIME_LIMIT_S,
-                check=False,
-            )
+            ended = subprocess.run(command, **SILENT, timeout=TIME_LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
             problem = f"did not end within {TIME_LIMIT_S} s"
         except OSError as error:

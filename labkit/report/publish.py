@@ -6,6 +6,7 @@ tables anew, for instance after `labkit bench --out data/reference/bench/MACHINE
 """
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -27,17 +28,8 @@ MODEL_LIMIT_BYTES = 3_000_000
 def publish(report: Path) -> None:
     """Copy a full report's outputs, figures, results, predictions and models into the project.
 
-    Of a quick report only the seconds that its notebooks took are kept: notebooks say from them how long they take.
-
-    Parameters
-    ----------
-    report : Path
-        A report of the whole series, profile `full` or `quick`, without parameters.
-
-    Raises
-    ------
-    LabError
-        The report is not such a report, a notebook was changed after it, or a model is too large.
+    The report is one of the whole series, without parameters. Of a quick one only the seconds that its notebooks took
+    are kept: notebooks say from them how long they take.
     """
     results = json.loads((report / "results.json").read_text(encoding="utf-8"))
     if results["parameters"]:
@@ -64,17 +56,12 @@ def publish_readme() -> None:
 def with_tables(readme: str) -> str:
     """Return the README with its tables made anew: results and speed.
 
-    Parameters
-    ----------
-    readme : str
-        Holds, for each table, the two comments between which it stands: `<!-- results: ... -->` and
-        `<!-- end of results -->`, and the same with `speed`.
+    Each stands between two comments, `<!-- results: ... -->` and `<!-- end of results -->` for instance.
     """
     for name, table in (("results", _results_markdown()), ("speed", _speed_markdown())):
-        before, rest = readme.split(f"<!-- {name}:", 1)
-        comment, rest = rest.split("-->\n", 1)
-        after = rest.split(f"<!-- end of {name} -->", 1)[1]
-        readme = f"{before}<!-- {name}:{comment}-->\n{table}<!-- end of {name} -->{after}"
+        before, comment, rest = re.split(rf"(<!-- {name}:.*?-->\n)", readme, maxsplit=1)
+        end = rest.index(f"<!-- end of {name} -->")
+        readme = f"{before}{comment}{table}{rest[end:]}"
     return readme
 
 

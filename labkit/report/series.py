@@ -12,26 +12,13 @@ SUMMARY = "07_summary"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the run of one notebook ended.
+    """How the run of one notebook ended."""
 
-    Attributes
-    ----------
-    notebook : str
-        Name without ending.
-    status : {"done", "failed", "skipped"}
-        `skipped`: done by an earlier call with the same code and parameters.
-    seconds : float
-    problem : str
-        Names the cell and the error; empty where there is none.
-    key : str
-        SHA-256 of what the run depends on: notebook, labkit, parameters, profile.
-    """
-
-    notebook: str
-    status: str
+    notebook: str  # its name without ending
+    status: str  # done, failed, or skipped: done by an earlier call with the same code and parameters
     seconds: float
-    problem: str
-    key: str
+    problem: str  # names the cell and the error; empty where there is none
+    key: str  # SHA-256 of what the run depends on: notebook, labkit, parameters, profile
 
 
 def series() -> dict[str, Path]:
@@ -42,15 +29,7 @@ def series() -> dict[str, Path]:
 def choose_notebooks(names: Sequence[str]) -> dict[str, Path]:
     """Return the notebooks with these names, in the order of the series; all of them for no name.
 
-    Parameters
-    ----------
-    names : sequence of str
-        `01_keras_baseline`, with or without `.ipynb` or a folder before it.
-
-    Raises
-    ------
-    LabError
-        There is no such notebook.
+    A name may end in `.ipynb` and have a folder before it.
     """
     notebooks = series()
     wanted = set()

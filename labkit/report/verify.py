@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,30 +18,15 @@ RESULTS_KEYS = ("profile", "parameters", "versions", "device", "notebooks", "run
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one run of a report came out the second time.
-
-    Attributes
-    ----------
-    run : str
-    same : bool
-        The weights are bitwise the same.
-    finding : str
-        In words; where the weights differ, by how much the test result does.
-    """
+    """How one run of a report came out the second time."""
 
     run: str
-    same: bool
-    finding: str
+    same: bool  # the weights, bit by bit
+    finding: str  # in words; where the weights differ, by how much the test result does
 
 
 def read_results(report: Path) -> dict[str, Any]:
-    """Read the `results.json` of a report.
-
-    Raises
-    ------
-    LabError
-        There is none, or it is not that of a report with at least one run.
-    """
+    """Read the `results.json` of a report with at least one run."""
     path = report / "results.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -67,17 +51,10 @@ def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[C
 
     Differences between this computer and the one recorded are printed before the results.
 
-    Parameters
-    ----------
-    report : Path
-        The folder of the report.
-    time_limit_s : int
-        For each cell, in seconds.
-
     Returns
     -------
     list of Comparison
-        One a run of the report.
+        One per run of the report.
 
     Raises
     ------
@@ -87,8 +64,11 @@ def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[C
     before = read_results(report)
     notebooks = choose_notebooks([entry["notebook"] for entry in before["notebooks"]])
     print(f"verify: {len(notebooks)} notebooks again, profile {before['profile']}")
-    for line in _differences(before["versions"] | {"device": before["device"]}, _here()):
-        print(line, flush=True)
+    recorded, here = before["versions"] | {"device": before["device"]}, environment() | {"device": device_name()}
+    for name in sorted(recorded.keys() | here.keys()):
+        if recorded.get(name) != here.get(name):
+            was, is_now = recorded.get(name, "not recorded"), here.get(name, "not there")
+            print(f"differs: {name} was {was}, is {is_now}", flush=True)
     with tempfile.TemporaryDirectory(prefix="labkit-verify-") as folder:
         outcomes = run_report(notebooks, Path(folder), before["profile"], before["parameters"], False, time_limit_s)
         after = load_records(Path(folder))
@@ -102,32 +82,13 @@ def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[C
     return [compare(record, after.get(record.run)) for record in records]
 
 
-def _here() -> dict[str, str]:
-    return environment() | {"device": device_name()}
-
-
-def _differences(recorded: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
-    for name in sorted(recorded.keys() | here.keys()):
-        if recorded.get(name) != here.get(name):
-            yield f"differs: {name} was {recorded.get(name, 'not recorded')}, is {here.get(name, 'not there')}"
-
-
 def compare(before: Record, after: Record | None) -> Comparison:
-    """Compare two records of one run.
-
-    Parameters
-    ----------
-    before : record
-    after : record or None
-        None: the second time did not get there.
-    """
-    run = before.run
+    """Compare two records of one run; without a second one, the run did not come that far."""
     if after is None:
-        return Comparison(run, False, "no result this time")
+        return Comparison(before.run, False, "no result this time")
     if before.weights_sha256 == after.weights_sha256:
-        return Comparison(run, True, "bitwise the same")
+        return Comparison(before.run, True, "bitwise the same")
     accuracy = 100 * (after.test.accuracy - before.test.accuracy)
     loss = after.test.loss - before.test.loss
-    return Comparison(
-        run, False, f"other weights: test accuracy {accuracy:+.2f} percentage points, test loss {loss:+.4f}"
-    )
+    finding = f"other weights: test accuracy {accuracy:+.2f} percentage points, test loss {loss:+.4f}"
+    return Comparison(before.run, False, finding)

@@ -1,9 +1,17 @@
-"""What a network is trained on: GPU or CPU, random numbers, threads."""
+"""What a network is trained on: GPU or CPU, random numbers, threads, memory."""
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
 from labkit.runs.plans import cuda_works
+from labkit.runs.training import out_of_memory
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts: deterministic matrix products
 
 
 def pick_device(name: str | None = None) -> torch.device:
@@ -17,8 +25,6 @@ def pick_device(name: str | None = None) -> torch.device:
 
 def set_seed(seed: int) -> None:
     """Seed Python, NumPy and PyTorch, and ask PyTorch for deterministic algorithms."""
-    import random
-
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -28,5 +34,18 @@ def set_seed(seed: int) -> None:
 
 
 def threads() -> int:
-    """Return the number of threads that PyTorch computes with on the CPU: another one gives other last bits."""
+    """Return the number of threads that PyTorch computes with on the CPU: another number gives other last bits."""
     return torch.get_num_threads()
+
+
+@contextmanager
+def memory_errors(batch_size: int) -> Iterator[None]:
+    """Turn PyTorch's error for a full memory into one line that names the setting to lower."""
+    try:
+        yield
+    except RuntimeError as problem:
+        # only CUDA has an error class of its own for that
+        words = ("out of memory", "not enough memory", "can't allocate memory")
+        if not (isinstance(problem, torch.OutOfMemoryError) or any(word in str(problem) for word in words)):
+            raise
+        raise out_of_memory(batch_size) from None

@@ -25,12 +25,10 @@ def fast_dropout() -> Iterator[None]:
 
     Each value is dropped with probability p (to within 1/131,072; exactly for 0.25 and 0.5), independently of the
     others, and the kept ones are scaled by 1 / (1 - p), as PyTorch does it. The random numbers come from PyTorch's
-    generator, so that a seed fixes them, but they are other ones than PyTorch would draw. Left to PyTorch: inputs of
+    generator, so that a seed fixes them, but they are not those that PyTorch would draw. Left to PyTorch: inputs of
     fewer than 131,072 values, other types than float32, other devices than the CPU, evaluation mode, probabilities
     of 0 and above 0.999, `inplace=True`, `Dropout2d` and its like.
 
-    Notes
-    -----
     Source: Srivastava and others, "Dropout", 2014, section 10 (kept values are scaled while training).
     """
     # Not a torch.overrides.TorchFunctionMode: it is asked at each of the hundred calls of a training step, which

@@ -4,13 +4,13 @@ from labkit.runs.history import Evaluation, History
 
 
 def log_lines(history: History, train_images: int, test: Evaluation) -> list[str]:
-    r"""Return the lines of the report's log: a batch loss in a hundred, then the test result.
+    r"""Return the lines of the report's log: one batch loss in a hundred, then the test result.
 
     Parameters
     ----------
     history : History
     train_images : int
-        Images an epoch.
+        Images per epoch.
     test : Evaluation
         After the last epoch.
 

@@ -16,8 +16,8 @@ from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.runs.history import History, Recipe
 from labkit.runs.states import hash_arrays
 from labkit.runs.training import epoch_order, note_epoch, require_finite
-from labkit.torch.device import pick_device, set_seed
-from labkit.torch.training import evaluate, memory_errors, normalise
+from labkit.torch.device import memory_errors, pick_device, set_seed
+from labkit.torch.training import evaluate, normalise
 
 State = dict[str, Tensor]
 
@@ -47,14 +47,14 @@ def fit_many(
         (n, classes). Trained in place.
     data : ImageSet
     seeds : sequence of int
-        One a network: of its data order. The first one seeds dropout as well.
+        One per network, for its data order. The first one seeds dropout as well.
     epochs, learning_rate, momentum, batch_size, mean, std, device
         As `fit` takes them.
 
     Returns
     -------
     list of History
-        One a network. The seconds of an epoch are those of all replicas together.
+        One per network. The seconds of an epoch are those of all replicas together.
 
     Raises
     ------
@@ -63,17 +63,15 @@ def fit_many(
 
     Notes
     -----
-    Batch normalisation's running statistics are updated in each replica. Its count of batches, which PyTorch does not
-    use at a fixed momentum, is not.
+    Batch normalisation's count of batches, which PyTorch does not use at a fixed momentum, is not updated.
     """
     if not networks or len(networks) != len(seeds):
         raise LabError(f"{len(networks)} networks and {len(seeds)} seeds: valid is one seed for each network")
-    histories = [History() for _ in networks]
-    sums = hash_arrays([data.train_images, data.train_labels])
-    for seed, history in zip(seeds, histories, strict=True):
-        count = len(data.train_images)
-        history.recipe = Recipe(learning_rate, momentum, batch_size, seed, epochs, count, sums, mean, std)
-        history.recipe.check()
+    count, sums = len(data.train_images), hash_arrays([data.train_images, data.train_labels])
+    recipes = [Recipe(learning_rate, momentum, batch_size, seed, epochs, count, sums, mean, std) for seed in seeds]
+    for recipe in recipes:
+        recipe.check()
+    histories = [History(recipe=recipe) for recipe in recipes]
     set_seed(seeds[0])
     keep_freed_memory()
     target = pick_device(device)
@@ -82,8 +80,8 @@ def fit_many(
         images = torch.as_tensor(data.train_images, device=target)
         labels = torch.as_tensor(data.train_labels, device=target).long()
         for epoch in range(1, epochs + 1):
-            # One row per replica
-            orders = torch.as_tensor(np.stack([epoch_order(len(images), seed, epoch) for seed in seeds]), device=target)
+            rows = np.stack([epoch_order(count, seed, epoch) for seed in seeds])  # one per replica
+            orders = torch.as_tensor(rows, device=target)
             start = time.perf_counter()
             losses, correct = [], torch.zeros(len(networks), dtype=torch.int64, device=target)
             for chosen in torch.split(orders, batch_size, dim=1):
@@ -105,11 +103,12 @@ class _Replicas:
     """Networks of one architecture as one computation, with their parameters stacked."""
 
     def __init__(self, networks: Sequence[nn.Module], learning_rate: float, momentum: float) -> None:
-        self.learning_rate, self.momentum = learning_rate, momentum
         self.parameters, self.buffers = stack_module_state(list(networks))
-        self.velocity = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
+        self.optimizer = torch.optim.SGD(self.parameters.values(), learning_rate, momentum)
         skeleton = copy.deepcopy(networks[0]).to("meta").train()
-        _leave_out_batch_count(skeleton)
+        for module in skeleton.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.num_batches_tracked = None  # a number, not a tensor of a replica: `vmap` cannot add to it
 
         def loss_of(weights: State, state: State, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
             outputs = functional_call(skeleton, (weights, state), (batch,))
@@ -120,10 +119,9 @@ class _Replicas:
     def step(self, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Train each replica on its batch; return the loss of each, and how many of its images were right."""
         gradients, (loss, outputs) = self.gradients_of(self.parameters, self.buffers, batch, targets)
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                self.velocity[name].mul_(self.momentum).add_(gradients[name])
-                parameter.sub_(self.velocity[name], alpha=self.learning_rate)
+        for name, parameter in self.parameters.items():
+            parameter.grad = gradients[name].detach()
+        self.optimizer.step()
         return loss.detach(), (outputs.detach().argmax(2) == targets).sum(1)
 
     @torch.no_grad()
@@ -134,10 +132,3 @@ class _Replicas:
                 parameter.copy_(self.parameters[name][index])
             for name, buffer in network.named_buffers():
                 buffer.copy_(self.buffers[name][index])
-
-
-def _leave_out_batch_count(network: nn.Module) -> None:
-    """Batch normalisation adds one to a number that is no tensor of a replica: `vmap` cannot do that in place."""
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.num_batches_tracked = None

@@ -32,11 +32,6 @@ class _Reader(nn.Module):
 def export_onnx(model: TorchModel, path: str | Path) -> list[str]:
     """Write a network as one ONNX file; the file appears whole or not at all.
 
-    Parameters
-    ----------
-    model : TorchModel
-    path : str or Path
-
     Returns
     -------
     list of str
@@ -48,14 +43,13 @@ def export_onnx(model: TorchModel, path: str | Path) -> list[str]:
     LabError
         The packages for the export are not installed, or the file cannot be written.
     """
-    path = Path(path)
     reader = _Reader(model).eval()
     pixels = torch.zeros(1, 28, 28)
     with torch.no_grad(), layer_outputs(model.network) as outputs:
         reader.network(normalise(pixels, model.mean, model.std))
     names = ["probabilities", *outputs]
     try:
-        with whole_file(path) as partial, warnings.catch_warnings():
+        with whole_file(Path(path)) as partial, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter that needs no onnxscript announces its successor
             torch.onnx.export(
                 reader,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,19 +23,14 @@ def layer_outputs(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     """
     outputs: dict[str, Tensor] = {}
 
-    def keep(name: str) -> "torch.utils.hooks.RemovableHandle":
-        def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            outputs[name] = output
+    def keep(name: str, _module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        outputs[name] = output
 
-        handle: torch.utils.hooks.RemovableHandle = layers[name].register_forward_hook(hook)
-        return handle
-
-    layers = {
-        name: module
+    handles = [
+        module.register_forward_hook(partial(keep, name))
         for name, module in network.named_modules()
         if not list(module.children()) and not isinstance(module, SILENT)
-    }
-    handles = [keep(name) for name in layers]
+    ]
     try:
         yield outputs
     finally:

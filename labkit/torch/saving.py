@@ -78,26 +78,27 @@ def load_model(path: str | Path, into: nn.Module | None = None) -> TorchModel:
     """
     label = read_label(path, "torch")
     weights = _read_weights(path)
-    network = into
-    if network is None:
-        if label is None or label.network is None:
-            raise LabError(
-                f"{path}: the weights of a network that labkit does not build; "
-                "build it yourself and call load_model(path, into=network)"
-            )
-        try:
-            network = build(label.network, str(label.activation))
-        except LabError as problem:
-            raise LabError(f"{path}: {problem}") from None
+    network = _build(path, label) if into is None else into
     check_weights(path, _shapes(weights), _shapes(network.state_dict()))
     try:
-        # of the file, in its order: your own network may have its modules in another one
+        # of the file, in its order: your own network may have its modules in a different order
         if label and hash_arrays(tensor.numpy() for tensor in weights.values()) != label.weights_sha256:
             raise LabError(f"{path}: damaged: the SHA-256 of its weights does not match")
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as problem:  # tensors of a kind that NumPy does not have
         raise LabError(f"{path}: damaged: its weights cannot be read ({type(problem).__name__})") from None
     return TorchModel(network, label.mean, label.std) if label else TorchModel(network, PIXEL_MEAN, PIXEL_STD)
+
+
+def _build(path: str | Path, label: Label | None) -> nn.Module:
+    """Build the network that a label names."""
+    if label is None or label.network is None:
+        unknown = f"{path}: the weights of a network that labkit does not build"
+        raise LabError(f"{unknown}; build it yourself and call load_model(path, into=network)")
+    try:
+        return build(label.network, str(label.activation))
+    except LabError as problem:
+        raise LabError(f"{path}: {problem}") from None
 
 
 def _known_as(network: nn.Module) -> tuple[str, str] | tuple[None, None]:

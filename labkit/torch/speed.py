@@ -3,6 +3,7 @@
 import time
 
 import torch
+from PIL import Image
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 from torch.utils.flop_counter import FlopCounterMode
@@ -36,10 +37,7 @@ class LikeTorchvision(Dataset[tuple[torch.Tensor, int]]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        from PIL import Image
-
-        image = Image.fromarray(self.images[index].numpy())
-        return self.transform(image), int(self.labels[index])
+        return self.transform(Image.fromarray(self.images[index].numpy())), int(self.labels[index])
 
 
 def flops_of_batch(name: str) -> int:
@@ -52,7 +50,7 @@ def flops_of_batch(name: str) -> int:
 
 
 def matmul_rate() -> float:
-    """Return the operations a second of a large float32 matrix product: what the device attains at best."""
+    """Return the operations per second of a large float32 matrix product: what the device attains at best."""
     device = pick_device()
     matrix = torch.ones(MATRIX, MATRIX, device=device)
     matrix @ matrix

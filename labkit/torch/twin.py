@@ -13,36 +13,16 @@ Array = NDArray[Any]
 
 
 def torch_arrays(layer: KerasLayer) -> dict[str, Array]:
-    """Return the arrays of one layer under PyTorch's names and in PyTorch's layouts.
-
-    Parameters
-    ----------
-    layer : KerasLayer
-
-    Returns
-    -------
-    dict of str to array
-        Conv2D: `weight` (out, in, rows, columns), `bias`. Dense: `weight` (out, in), `bias`.
-        BatchNormalization: `weight`, `bias`, `running_mean`, `running_var`, `num_batches_tracked`.
-
-    Raises
-    ------
-    LabError
-        The layer is of another kind.
-    """
-    match layer.kind:
-        case "Conv2D":
-            kernel, bias = layer.arrays
+    """Return the arrays of one layer under PyTorch's names and in PyTorch's layouts."""
+    match layer.kind, layer.arrays:
+        case "Conv2D", (kernel, bias):  # from (rows, columns, in, out) to (out, in, rows, columns)
             return {"weight": kernel.transpose(3, 2, 0, 1).copy(), "bias": bias}
-        case "Dense":
-            kernel, bias = layer.arrays
+        case "Dense", (kernel, bias):  # from (in, out) to (out, in)
             return {"weight": kernel.T.copy(), "bias": bias}
-        case "BatchNormalization":
-            gamma, beta, mean, variance = layer.arrays
-            # PyTorch counts batches for a mode without momentum, which the twin does not use
-            counted = np.zeros((), np.int64)
+        case "BatchNormalization", (gamma, beta, mean, variance):
             named = {"weight": gamma, "bias": beta, "running_mean": mean, "running_var": variance}
-            return {**named, "num_batches_tracked": counted}
+            # PyTorch counts batches for a mode without momentum, which the twin does not use
+            return {**named, "num_batches_tracked": np.zeros((), np.int64)}
     raise LabError(f"layer {layer.kind}: valid are Conv2D, Dense and BatchNormalization")
 
 

@@ -1,22 +1,14 @@
-"""The weights of a network as arrays and as a checksum, and its architecture as a text."""
-
-from typing import Any
+"""The weights of a network as a checksum, and its architecture as a text."""
 
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from labkit.runs.states import hash_arrays
 
 
-def weights_of(network: nn.Module) -> list[NDArray[Any]]:
-    """Return every parameter and buffer as an array, in the order of the state dict."""
-    return [tensor.detach().cpu().contiguous().numpy() for tensor in network.state_dict().values()]
-
-
 def weights_sha256(network: nn.Module) -> str:
     """Return the SHA-256 of all weights: equal exactly when two networks are bitwise the same."""
-    return hash_arrays(weights_of(network))
+    return hash_arrays(tensor.detach().cpu().contiguous().numpy() for tensor in network.state_dict().values())
 
 
 def describe(network: nn.Module) -> str:
