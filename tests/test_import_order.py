@@ -99,11 +99,11 @@ def test_listing_the_runs_is_quick() -> None:
 def test_a_keras_run_imports_no_pytorch_to_look_for_a_gpu() -> None:
     code = """
 import sys
-from labkit import ten_runs
-from labkit.runs.registry import train_run as single_run
+from labkit import find_run
+from labkit.runs import train_run as single_run
 single_run.load_mnist = sys.exit  # the plan is settled by then
 try:
-    single_run.train_run(runs.find_run("keras-baseline-5"))
+    single_run.train_run(find_run("keras-baseline-5"))
 except SystemExit:
     pass
 assert "tensorflow" in sys.modules and "torch" not in sys.modules

@@ -19,8 +19,8 @@ LABKIT_OVER = """
 import sys
 from pathlib import Path
 from labkit import cli
-from labkit.report import papermill_run as report
-report.notebooks_dir = lambda: Path(sys.argv[1])
+from labkit.report import series
+series.notebooks_dir = lambda: Path(sys.argv[1])
 cli.main(sys.argv[2:])
 """
 
