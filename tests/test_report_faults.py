@@ -12,7 +12,6 @@ import pytest
 from tiny_notebooks import write_notebook
 
 from labkit import cli
-from labkit.report import papermill_run as report
 
 # `labkit ...` over the notebooks of another folder, in a process of its own
 LABKIT_OVER = """
@@ -35,7 +34,7 @@ def test_the_rest_runs_when_notebooks_fail(
     write_notebook(books, "02_dies", "print('before the death')", "import os\nos.kill(os.getpid(), 9)", "print(9)")
     write_notebook(books, "03_never_ends", "print('before the hang')", "while True:\n    pass", "print(9)")
     write_notebook(books, "04_is_fine", "print('all is well')")
-    monkeypatch.setattr(report, "notebooks_dir", lambda: books)
+    monkeypatch.setattr("labkit.report.series.notebooks_dir", lambda: books)
     with pytest.raises(SystemExit) as caught:
         cli.main(["report", "--profile", "quick", "--out", str(out), "--time-limit", "6"])
     assert caught.value.code == 1

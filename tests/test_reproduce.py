@@ -16,7 +16,6 @@ import labkit.torch
 from labkit.base.errors import LabError
 from labkit.keras import threads
 from labkit.keras import training as keras_training
-from labkit.report import papermill_run as report
 from labkit.report.verify import compare
 from labkit.runs.history import History, Score
 from labkit.runs.records import Record
@@ -101,7 +100,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     write_notebook(books, "01_steady", BENCH.format(name="01_steady", weights="str(seed).encode()"))
     write_notebook(books, "02_random", BENCH.format(name="02_random", weights="os.urandom(8)"))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(report, "notebooks_dir", lambda: books)
+        patched.setattr("labkit.report.series.notebooks_dir", lambda: books)
         assert run_cli("report", "--profile", "quick", "--out", str(out), "-p", "seed", "3") == 0
     return books, out
 
@@ -110,7 +109,7 @@ def test_verify(
     reported: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     books, out = reported
-    monkeypatch.setattr(report, "notebooks_dir", lambda: books)
+    monkeypatch.setattr("labkit.report.series.notebooks_dir", lambda: books)
     path = out / "results.json"
     content = json.loads(path.read_text(encoding="utf-8"))
     assert run_cli("verify", str(out)) == 1
