@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from statsmodels.stats.power import TTestPower
 
 from labkit.base.errors import LabError
 
@@ -115,6 +114,8 @@ def seeds_needed(difference: float, deviation: float, power: float = 0.8) -> int
         raise LabError(f"the difference to be seen is {difference}: valid are finite numbers other than 0")
     if not (np.isfinite(deviation) and deviation > 0):
         raise LabError(f"the deviation over seeds is {deviation}: valid are finite numbers above 0")
+    from statsmodels.stats.power import TTestPower  # not above: its import takes two seconds, in every notebook
+
     test = TTestPower()
     effect = abs(difference) / deviation
     if test.power(effect, 2, ALPHA) >= power:  # statsmodels finds no root below two seeds
