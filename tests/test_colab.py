@@ -247,7 +247,8 @@ def repository(source_folder: Path) -> str:
     who = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
     for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "All"]):
         subprocess.run(["git", *command], cwd=source_folder, check=True)
-    return f"git+{source_folder.as_uri()}"
+    # with a host: the pip that comes with Python 3.11.7 takes no address without one
+    return "git+" + source_folder.as_uri().replace("file://", "file://localhost", 1)
 
 
 def small_wheel(folder: Path, name: str, version: str, *requirements: str) -> Path:
