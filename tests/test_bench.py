@@ -1,6 +1,8 @@
 """The benchmark: its table, its checks, and one small run."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,26 @@ def test_it_says_what_was_done(measured: dict[str, Any]) -> None:
     assert "warm-up excluded" in table
     assert "float32, TF32 off" in table
     assert measured["device"] in table
+
+
+def test_stock_keras_is_timed_to_its_last_batch_and_its_whole_call_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labkit.bench.compare, "EPOCH_BATCHES", 3)
+    result = run_bench(["baseline"], repeats=1, batches=2)
+    ours, theirs = result["rows"]
+    assert (ours["loop"], theirs["loop"]) == LOOPS["keras"]
+    assert theirs["seconds"] > 0
+    taken = result["fit_calls"]["baseline"]
+    assert 0 < taken["seconds"] < taken["call"]
+    assert f"the call takes {taken['call']:.1f} s" in bench_table(result)
+
+
+def test_stock_keras_runs_without_the_settings_of_labkit() -> None:
+    code = (
+        "import sys, labkit.bench.stock_keras; from tensorflow.python.framework import config; "
+        "print(config.is_op_determinism_enabled(), [m for m in sys.modules if m.startswith('labkit.keras')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False []\n"
 
 
 def test_json_and_plot_are_written(measured: dict[str, Any], tmp_path: Path) -> None:

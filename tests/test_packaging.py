@@ -222,7 +222,7 @@ def test_frameworks_are_imported_only_where_their_name_says_so(name: str) -> Non
     ))}  # fmt: skip
     if folder(name) != "torch" and name != "bench.torch_loops":
         assert not top & {"torch", "torchvision"}
-    if name != "keras.quiet_tensorflow":
+    if name not in ("keras.quiet_tensorflow", "bench.stock_keras"):
         assert not top & {"tensorflow", "keras"}
     quiet = "keras.quiet_tensorflow" in own_imports(name)
     assert folder(name) == "keras" or name == "bench.keras_loops" or not quiet

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from labkit.base.errors import LabError, unknown
 from labkit.base.own_process import run_apart
-from labkit.bench.worker import Measurement, measure_loop
+from labkit.bench.worker import Measurement, StockFit, keras_json, measure_loop, measure_stock_fit
 from labkit.plots.style import BLUE, INK, png, style
 from labkit.runs.computer import environment
 from labkit.runs.registry import BATCH_SIZE
@@ -37,7 +37,7 @@ NETWORKS = {
 TRAIN_IMAGES = 60_000
 EPOCH_BATCHES = -(-TRAIN_IMAGES // BATCH_SIZE)
 PRECISION = "float32, TF32 off"  # in every loop and in the matrix product
-WARM_UP = "each loop runs once before each measurement; a DataLoader's first 5 batches are not counted"
+WARM_UP = "each loop runs before each measurement; a DataLoader's first 5 batches are not counted"
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Row:
         On a CUDA GPU, that of the GPU.
     ratio : float
         Seconds of this loop over those of labkit's.
+
+    `model.fit` counts from the beginning of its epoch to the end of the last batch; `run_bench` gives the rest.
     """
 
     framework: str
@@ -84,7 +86,9 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
     Returns
     -------
     dict
-        `device`, `precision`, `batches`, `repeats`, `warm_up`, `environment`, and `rows`: `Row` as dicts.
+        `device`, `precision`, `batches`, `repeats`, `warm_up`, `environment`, `rows`: `Row` as dicts; and
+        `fit_calls`: for each Keras network one call of `model.fit` over a whole epoch, with `seconds` to the end of the
+        last batch and `call` for the whole call.
 
     Raises
     ------
@@ -99,9 +103,12 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
     if repeats < 1:
         raise LabError(f"repeats is {repeats}: valid are whole numbers from 1 up")
     rows: list[Row] = []
+    fit_calls = {}
     for network in networks or NETWORKS:
         device, measured = _measure_network(network, repeats, batches)
         rows += measured
+        if NETWORKS[network] == "keras":
+            fit_calls[network] = asdict(_measure_stock_fit(network, EPOCH_BATCHES))
     return {
         "device": device,
         "precision": PRECISION,
@@ -110,17 +117,22 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
         "warm_up": WARM_UP,
         "environment": environment(),
         "rows": [asdict(row) for row in rows],
+        "fit_calls": fit_calls,
     }
 
 
 def _measure_network(network: str, repeats: int, batches: int) -> tuple[str, list[Row]]:
     framework = NETWORKS[network]
-    measured: dict[str, list[Measurement]] = {loop: [] for loop in LOOPS[framework]}
+    measured: dict[str, list[Measurement | StockFit]] = {loop: [] for loop in LOOPS[framework]}
     for _ in range(repeats):
         for loop, given in measured.items():
-            given.append(run_apart(measure_loop, (framework, loop, network, batches), {}))
-    first = measured["labkit"][0]
-    attainable = max(one.matmul for given in measured.values() for one in given)
+            if loop == "model.fit":
+                given.append(_measure_stock_fit(network, batches))
+            else:
+                given.append(run_apart(measure_loop, (framework, loop, network, batches), {}))
+    with_labkit = [one for given in measured.values() for one in given if isinstance(one, Measurement)]
+    first = with_labkit[0]
+    attainable = max(one.matmul for one in with_labkit)
     rows: list[Row] = []
     for loop, given in measured.items():
         # Epochs hold 60,000 images: the last batch is smaller
@@ -142,6 +154,10 @@ def _measure_network(network: str, repeats: int, batches: int) -> tuple[str, lis
             )
         )
     return first.device, rows
+
+
+def _measure_stock_fit(network: str, batches: int) -> StockFit:
+    return run_apart(measure_stock_fit, (run_apart(keras_json, network, {}), batches), {})
 
 
 def best_loops(result: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
@@ -170,6 +186,13 @@ def bench_table(result: dict[str, Any]) -> str:
         lines.append(
             f"{row.network:14} {row.loop:22} {row.seconds:8.1f} {spread:>15} {row.images_per_second:9,.0f} "
             f"{100 * row.arithmetic_share:8.0f}% {row.memory:6.0f} {row.ratio:6.2f}"
+        )
+    if result["fit_calls"]:
+        lines += ["", "model.fit counts to its last batch. One call of it over a whole epoch, once:"]
+    for network, taken in result["fit_calls"].items():
+        lines.append(
+            f"{network:14} trains for {taken['seconds']:.1f} s; the call takes {taken['call']:.1f} s: "
+            "the rest is setting up, and waiting for tf.data's autotuning"
         )
     return "\n".join(lines)
 

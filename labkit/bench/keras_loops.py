@@ -1,18 +1,19 @@
-"""What `labkit bench` measures in Keras: this project's loop, and stock `model.fit`."""
+"""What `labkit bench` measures in Keras: this project's loop. Stock Keras is in `labkit.bench.stock_keras`."""
 
 import math
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
+from labkit.bench.stock_keras import gpu_memory
 from labkit.data.mnist import ImageSet
 from labkit.keras.networks import build
 from labkit.keras.quiet_tensorflow import keras, tf
 from labkit.keras.training import compile_step, train_epoch
 from labkit.runs.registry import BATCH_SIZE
 from labkit.runs.training import epoch_order
+
+__all__ = ["flops_of_batch", "gpu_memory", "matmul_rate", "network_of", "timer"]
 
 MATRIX = 2048
 
@@ -35,21 +36,6 @@ def fast_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
         start = time.perf_counter()
         losses, _ = train_epoch(step, chosen)
         losses.numpy()
-        return time.perf_counter() - start
-
-    return measure
-
-
-def stock_timer(name: str, data: ImageSet, batches: int) -> Callable[[], float]:
-    """Return a function that trains on `batches` batches with `model.fit` on arrays and returns the seconds."""
-    network = network_of(name)
-    network.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    images = data.train_images[: batches * BATCH_SIZE, ..., np.newaxis].astype(np.float32) / 255
-    labels = data.train_labels[: batches * BATCH_SIZE].astype(np.int32)
-
-    def measure() -> float:
-        start = time.perf_counter()
-        network.fit(images, labels, batch_size=BATCH_SIZE, epochs=1, verbose=0)
         return time.perf_counter() - start
 
     return measure
@@ -78,14 +64,7 @@ def matmul_rate() -> float:
     return 2 * MATRIX**3 / (time.perf_counter() - start)
 
 
-def gpu_memory() -> float:
-    """Return the most memory of a GPU that this process has used so far, in MiB; 0 without one."""
-    if not tf.config.list_physical_devices("GPU"):
-        return 0.0
-    return float(tf.config.experimental.get_memory_info("GPU:0")["peak"]) / (1 << 20)
-
-
 def timer(loop: str, name: str, data: ImageSet, batches: int) -> Callable[[], float]:
-    """Return the function that measures one of the loops: `labkit` or `model.fit`."""
+    """Return the function that measures the loop `labkit`."""
     tf.config.experimental.enable_tensor_float_32_execution(False)  # as `labkit.bench.torch_loops` measures
-    return fast_timer(name, data, batches) if loop == "labkit" else stock_timer(name, data, batches)
+    return fast_timer(name, data, batches)

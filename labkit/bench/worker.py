@@ -18,6 +18,15 @@ class Measurement:
     device: str
 
 
+@dataclass(frozen=True)
+class StockFit:
+    """What one process measured of one call of `model.fit` over one epoch."""
+
+    seconds: float  # from the beginning of the epoch to the end of its last batch
+    call: float  # seconds that the whole call takes
+    memory: float  # as in `Measurement`
+
+
 def measure_loop(job: tuple[str, str, str, int]) -> Measurement:
     """Run a loop once to warm up, and measure it; a job is framework, loop, network and number of batches."""
     framework, loop, network, batches = job
@@ -27,11 +36,27 @@ def measure_loop(job: tuple[str, str, str, int]) -> Measurement:
     measure = bench.timer(loop, network, load_mnist(), batches)
     measure()
     seconds = measure()
-    memory = bench.gpu_memory() or _peak_memory()
+    memory = bench.gpu_memory() or peak_memory()
     return Measurement(seconds, memory, bench.matmul_rate(), bench.flops_of_batch(network), device_name())
 
 
-def _peak_memory() -> float:
+def keras_json(network: str) -> str:
+    """Return one of the Keras networks as Keras writes it down: stock Keras builds it from that, without labkit."""
+    from labkit.bench.keras_loops import network_of
+
+    return str(network_of(network).to_json())
+
+
+def measure_stock_fit(job: tuple[str, int]) -> StockFit:
+    """Measure `model.fit`; a job is a network from `keras_json` and the number of batches of the epoch."""
+    from labkit.bench.stock_keras import gpu_memory, time_fit
+
+    seconds, call = time_fit(*job, load_mnist())
+    return StockFit(seconds, call, gpu_memory() or peak_memory())
+
+
+def peak_memory() -> float:
+    """Return the most memory that this process has had so far, in MiB; 0 where it is not known (Windows)."""
     try:
         import resource
     except ImportError:

@@ -84,7 +84,7 @@ def _speed_markdown() -> str:
             f"{bench['device']}; {versions}; median of {bench['repeats']} measurements of {bench['batches']} batches",
             "in turn, warm-up excluded:",
             "",
-            "| network | labkit (s an epoch) | usual loop (s an epoch) | times as fast |",
+            "| network | labkit (s per epoch) | usual loop (s per epoch) | times as fast |",
             "|---|---|---|---|",
         ]
         for network, (ours, theirs) in best_loops(bench).items():
@@ -93,6 +93,11 @@ def _speed_markdown() -> str:
                 f"| {theirs['ratio']:.2f} |"
             )
         lines.append("")
+        if calls := [
+            f"{taken['call']:.0f} s with {network}, {taken['call'] - taken['seconds']:.0f} s more than its training"
+            for network, taken in bench["fit_calls"].items()
+        ]:
+            lines += [f"The whole call of `model.fit` over one epoch took {'; '.join(calls)}.", ""]
     return "\n".join(lines)
 
 
