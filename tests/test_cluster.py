@@ -174,7 +174,7 @@ def test_two_processes_of_this_machine_give_the_same(tmp_path: Path, expected: d
 def test_both_frameworks_in_any_order_and_number_of_workers(tmp_path: Path) -> None:
     runs = ["keras-baseline-5", "torch-baseline-5"]
     jobs = training_jobs(runs, [0, 1], profile="quick", epochs=1, train_images=300)
-    for folder, order, workers in (("one", jobs, 1), ("reversed", jobs[::-1], 1), ("two", jobs, 2)):
+    for folder, order, workers in (("reversed", jobs[::-1], 1), ("two", jobs, 2)):
         outcome = sweep_runs(order, tmp_path / folder, workers=workers)
         assert (outcome.done, outcome.failures) == (4, {})
     # in a process of its own: TensorFlow may run here with another number of threads already
@@ -183,4 +183,4 @@ def test_both_frameworks_in_any_order_and_number_of_workers(tmp_path: Path) -> N
     assert "sweep: 4 done, 0 done earlier, 0 failed" in done.stdout, done.stderr
     expected = weights(tmp_path / "none")
     assert len(set(expected.values())) == 4
-    assert [weights(tmp_path / folder) for folder in ("one", "reversed", "two")] == [expected] * 3
+    assert [weights(tmp_path / folder) for folder in ("reversed", "two")] == [expected] * 2

@@ -90,7 +90,8 @@ def test_every_notebook_that_trains_takes_another_data_set() -> None:
 
 
 @pytest.mark.slow
-def test_the_notebooks_run_on_another_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.timeout(1200)
+def test_notebooks_run_on_another_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LABKIT_OUT", raising=False)
     mnist = labkit.load_mnist()
     files = {
@@ -102,7 +103,8 @@ def test_the_notebooks_run_on_another_data_set(tmp_path: Path, monkeypatch: pyte
     folder = write_idx_folder(tmp_path / "mirrored", {name: idx_bytes(array) for name, array in files.items()})
     names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
     (folder / "classes.txt").write_text("\n".join(names), encoding="utf-8")
-    chosen = {name: path for name, path in series().items() if "dataset" in notebook_parameters(path)}
+    # one of each kind: Keras, PyTorch, the summary of both, the loop that is written in the notebook
+    chosen = {name: path for name, path in series().items() if name[:2] in ("01", "05", "07", "08")}
     out = tmp_path / "report"
     outcomes = run_report(chosen, out, "quick", {"dataset": str(folder), "epochs": 1})
     assert {o.notebook: o.problem for o in outcomes if o.status != "done"} == {}

@@ -25,13 +25,16 @@ def _silent_stderr() -> Iterator[None]:
 
 
 def _prepare() -> None:
-    """Let TensorFlow take GPU memory as it needs it, compute the same thing twice, and start up."""
+    """Let TensorFlow take GPU memory as it needs it, compute the same thing twice, say nothing, and start up."""
     for gpu in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
         except RuntimeError:
             print("TensorFlow was in use before labkit: it keeps the GPU memory that it has already taken")
     tf.config.experimental.enable_op_determinism()
+    # This rewriting of the graph fails for Leaky ReLU in TensorFlow 2.20, and says so in red in the middle of a
+    # training. Without it the weights are bitwise the same, and no slower.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     tf.zeros(())  # starts the devices, with whatever they have to say
 
 

@@ -446,7 +446,8 @@ def run_unit_tests(builder: Builder, known: Versions, outside: Path, result: Res
     except StepError as problem:
         said = str(problem)
         result.fail("unit tests", said)
-    result.say(f"unit tests: {said.splitlines()[-1].strip('= ')}")
+    summary = re.findall(r"^=* ?(\d+ (?:passed|failed).*?) ?=*$", said, re.M)
+    result.say(f"unit tests: {summary[-1] if summary else 'no summary'}")
 
 
 def environment(python: Path) -> dict[str, str]:
