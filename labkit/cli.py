@@ -297,7 +297,7 @@ def sweep(
 
 @app.command()
 def bench(
-    networks: Annotated[str, typer.Option(help="Networks, with commas between them; all of them by default.")] = "",
+    networks: Annotated[str, typer.Option(help="Networks and goals, with commas between; all by default.")] = "",
     repeats: Annotated[int, _whole_number("--repeats", "Measurements of each loop.", 1)] = 5,
     batches: Annotated[
         int, _whole_number("--batches", "Batches of 128 images per measurement; 469 are a whole epoch.", 1, 469)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 import labkit.bench.compare
 from labkit.base.errors import LabError
-from labkit.bench.compare import LOOPS, NETWORKS, bench_table, run_bench, write_bench
+from labkit.bench.compare import GOALS, LOOPS, NETWORKS, bench_table, run_bench, write_bench
+from labkit.bench.worker import GoalRun
 from labkit.cli import main
 
 
@@ -56,6 +58,27 @@ def test_stock_keras_runs_without_the_settings_of_labkit() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False []\n"
+
+
+def test_a_goal_is_measured_with_its_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    goal = GoalRun(accuracies=[0.99, 0.992], seconds=[1.5, 1.7], epochs=1.0, device="a computer")
+    jobs = []
+
+    def run_apart(work: Any, job: tuple[str, int], variables: dict[str, str]) -> GoalRun:
+        jobs.append(job)
+        return goal
+
+    monkeypatch.setattr(labkit.bench.compare, "run_apart", run_apart)
+    measured = run_bench(["99.0%"])
+    assert jobs == [("99.0%", 30)]
+    assert (measured["goals"], measured["rows"]) == ({"99.0%": asdict(goal)}, [])
+    assert "99.10 +- 0.14% in 1.60 +- 0.14 s; 2 seeds, 1 epochs" in bench_table(measured)
+
+
+def test_the_goals_are_those_of_the_ladder() -> None:
+    ladder = pytest.importorskip("labkit.torch.ladder")
+    assert set(GOALS) == set(ladder.GOALS)
+    assert replace(ladder.GOALS["99.0%"], epochs=1) == ladder.TOP
 
 
 def test_json_and_plot_are_written(measured: dict[str, Any], tmp_path: Path) -> None:

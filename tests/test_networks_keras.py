@@ -7,9 +7,10 @@ import pytest
 
 from labkit.base.errors import LabError
 from labkit.data.mnist import ImageSet
+from labkit.keras.evaluation import evaluate
 from labkit.keras.networks import NETWORKS, build, count_params
 from labkit.keras.quiet_tensorflow import keras
-from labkit.keras.training import evaluate, fit
+from labkit.keras.training import fit
 from labkit.runs.registry import LEAKY_SLOPE, ten_runs
 
 IMAGES = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)

@@ -34,8 +34,8 @@ def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_torch_probe_gives_the_networks_probabilities(torch_file: Path, mnist: ImageSet) -> None:
+    from labkit.torch.evaluation import evaluate
     from labkit.torch.saving import load_model
-    from labkit.torch.training import evaluate
 
     network = load_model(torch_file).network
     expected = evaluate(network, mnist.test_images[:3], mnist.test_labels[:3]).probabilities
@@ -67,8 +67,8 @@ def test_a_probe_leaves_the_network_as_it_was(mnist: ImageSet) -> None:
 
 
 def test_a_keras_probe_gives_the_networks_probabilities(keras_file: Path, mnist: ImageSet) -> None:
+    from labkit.keras.evaluation import evaluate
     from labkit.keras.saving import load_model
-    from labkit.keras.training import evaluate
 
     expected = evaluate(load_model(keras_file), mnist.test_images[:3], mnist.test_labels[:3]).probabilities
     probe = load_probe(keras_file)

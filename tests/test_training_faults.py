@@ -21,7 +21,7 @@ from labkit.runs import records as results
 from labkit.runs import training
 from labkit.runs.history import Evaluation
 from labkit.stats.results_table import results_table
-from labkit.torch import training as torch_training
+from labkit.torch import evaluate
 
 FRAMEWORKS = ("torch", "keras")
 
@@ -103,7 +103,7 @@ def test_a_network_that_fails_in_a_test_goes_back_to_its_mode() -> None:
 
     network = Failing(1, 1).train()
     with pytest.raises(ValueError):
-        torch_training.evaluate(network, np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+        evaluate(network, np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
     assert network.training
 
 

@@ -39,7 +39,7 @@ import numpy as np
 import torch
 from labkit.data.mnist import load_mnist
 from labkit.torch.networks import build
-from labkit.torch.training import evaluate
+from labkit.torch.evaluation import evaluate
 from labkit.runs.keras_weights import read_keras_layers
 from labkit.torch.twin import state_arrays
 

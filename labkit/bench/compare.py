@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from labkit.base.errors import LabError, unknown
 from labkit.base.own_process import run_apart
-from labkit.bench.worker import Measurement, StockFit, keras_json, measure_loop, measure_stock_fit
+from labkit.bench.worker import Measurement, StockFit, keras_json, measure_goal, measure_loop, measure_stock_fit
 from labkit.plots.style import BLUE, INK, png, style
 from labkit.runs.computer import environment
 from labkit.runs.registry import BATCH_SIZE
@@ -34,6 +34,7 @@ NETWORKS = {
     "extra-conv": "keras",
     "leaky": "keras",
 }
+GOALS = {"99.0%": 30, "99.5%": 5}  # of notebook 08's ladder, and the seeds that they are measured with
 TRAIN_IMAGES = 60_000
 EPOCH_BATCHES = -(-TRAIN_IMAGES // BATCH_SIZE)
 PRECISION = "float32, TF32 off"  # in every loop and in the matrix product
@@ -77,7 +78,7 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
     Parameters
     ----------
     networks : sequence of str
-        Keys of `NETWORKS`; all of them by default.
+        Keys of `NETWORKS` and `GOALS`; all of them by default.
     repeats : int
         Measurements of each loop.
     batches : int
@@ -88,7 +89,7 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
     dict
         `device`, `precision`, `batches`, `repeats`, `warm_up`, `environment`, `rows`: `Row` as dicts; and
         `fit_calls`: for each Keras network one call of `model.fit` over a whole epoch, with `seconds` to the end of the
-        last batch and `call` for the whole call.
+        last batch and `call` for the whole call; `goals`: `GoalRun` as dicts, by goal.
 
     Raises
     ------
@@ -96,15 +97,19 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
         A network is unknown, a number is out of range, or a measuring process failed.
     """
     for network in networks:
-        if network not in NETWORKS:
-            raise unknown("network", network, NETWORKS)
+        if network not in NETWORKS | GOALS:
+            raise unknown("network", network, NETWORKS | GOALS)
     if not 1 <= batches <= EPOCH_BATCHES:
         raise LabError(f"batches is {batches}: valid are 1 to {EPOCH_BATCHES}, a whole epoch")
     if repeats < 1:
         raise LabError(f"repeats is {repeats}: valid are whole numbers from 1 up")
     rows: list[Row] = []
-    fit_calls = {}
-    for network in networks or NETWORKS:
+    fit_calls, goals = {}, {}
+    for network in networks or NETWORKS | GOALS:
+        if network in GOALS:
+            goal = run_apart(measure_goal, (network, GOALS[network]), {})
+            device, goals[network] = goal.device, asdict(goal)
+            continue
         device, measured = _measure_network(network, repeats, batches)
         rows += measured
         if NETWORKS[network] == "keras":
@@ -118,6 +123,7 @@ def run_bench(networks: Sequence[str] = (), repeats: int = 5, batches: int = 60)
         "environment": environment(),
         "rows": [asdict(row) for row in rows],
         "fit_calls": fit_calls,
+        "goals": goals,
     }
 
 
@@ -171,15 +177,17 @@ def best_loops(result: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[s
 
 
 def bench_table(result: dict[str, Any]) -> str:
-    """Return the table that `labkit bench` prints."""
-    lines = [
-        f"{result['device']}; median of {result['repeats']} x {result['batches']} batches of {BATCH_SIZE}, in turn",
-        f"warm-up excluded: {result['warm_up']}",
-        f"{result['precision']}; MiB: peak memory, on a CUDA GPU that of the GPU",
-        "",
-        f"{'network':14} {'loop':22} {'s/epoch':>8} {'spread':>15} {'images/s':>9} {'of matmul':>9} "
-        f"{'MiB':>6} {'ratio':>6}",
-    ]
+    """Return the tables that `labkit bench` prints."""
+    lines = [f"{result['device']}; {result['precision']}"]
+    if result["rows"]:
+        lines += [
+            f"median of {result['repeats']} x {result['batches']} batches of {BATCH_SIZE}, in turn",
+            f"warm-up excluded: {result['warm_up']}",
+            "MiB: peak memory, on a CUDA GPU that of the GPU",
+            "",
+            f"{'network':14} {'loop':22} {'s/epoch':>8} {'spread':>15} {'images/s':>9} {'of matmul':>9} "
+            f"{'MiB':>6} {'ratio':>6}",
+        ]
     for entry in result["rows"]:
         row = Row(**entry)
         spread = f"{row.fastest:.1f} to {row.slowest:.1f}"
@@ -194,7 +202,20 @@ def bench_table(result: dict[str, Any]) -> str:
             f"{network:14} trains for {taken['seconds']:.1f} s; the call takes {taken['call']:.1f} s: "
             "the rest is setting up, and waiting for tf.data's autotuning"
         )
+    if result["goals"]:
+        lines += ["", "goals of notebook 08: mean and standard deviation over seeds, warm-up excluded"]
+    lines += [f"{name:14} {goal_line(goal)}" for name, goal in result["goals"].items()]
     return "\n".join(lines)
+
+
+def goal_line(goal: dict[str, Any]) -> str:
+    """Return what was measured of a goal: accuracy on the test images and seconds, with their scatter."""
+    percent = [100 * accuracy for accuracy in goal["accuracies"]]
+    return (
+        f"{statistics.mean(percent):.2f} +- {statistics.stdev(percent):.2f}% in "
+        f"{statistics.mean(goal['seconds']):.2f} +- {statistics.stdev(goal['seconds']):.2f} s; "
+        f"{len(percent)} seeds, {goal['epochs']:g} epochs"
+    )
 
 
 def plot_bench(result: dict[str, Any]) -> Figure:
@@ -215,9 +236,10 @@ def plot_bench(result: dict[str, Any]) -> Figure:
 
 
 def write_bench(result: dict[str, Any], out: Path) -> None:
-    """Write `bench.json` and `bench.png` into a folder."""
+    """Write `bench.json` into a folder, and `bench.png` where loops were measured."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "bench.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    figure = plot_bench(result)
-    png(figure, out / "bench.png")
-    plt.close(figure)
+    if result["rows"]:
+        figure = plot_bench(result)
+        png(figure, out / "bench.png")
+        plt.close(figure)

@@ -27,6 +27,16 @@ class StockFit:
     memory: float  # as in `Measurement`
 
 
+@dataclass(frozen=True)
+class GoalRun:
+    """What one process measured of one goal of the ladder, seed by seed."""
+
+    accuracies: list[float]  # on the test images, from 0 to 1
+    seconds: list[float]  # of training: imports, loading and testing do not count
+    epochs: float
+    device: str
+
+
 def measure_loop(job: tuple[str, str, str, int]) -> Measurement:
     """Run a loop once to warm up, and measure it; a job is framework, loop, network and number of batches."""
     framework, loop, network, batches = job
@@ -53,6 +63,20 @@ def measure_stock_fit(job: tuple[str, int]) -> StockFit:
 
     seconds, call = time_fit(*job, load_mnist())
     return StockFit(seconds, call, gpu_memory() or peak_memory())
+
+
+def measure_goal(job: tuple[str, int]) -> GoalRun:
+    """Train with one seed after the other, after a short training to warm up; a job is a goal and a number of seeds."""
+    goal, seeds = job
+    from labkit.runs.computer import device_name
+    from labkit.torch.ladder import GOALS, accuracy, train_fast
+
+    settings = GOALS[goal]
+    data = load_mnist()
+    train_fast(data.first(20 * settings.batch_size), settings, seed=0)
+    trained = [train_fast(data, settings, seed) for seed in range(1, seeds + 1)]
+    accuracies = [accuracy(network, data.test_images, data.test_labels, settings) for network, _ in trained]
+    return GoalRun(accuracies, [seconds for _, seconds in trained], settings.epochs, device_name())
 
 
 def peak_memory() -> float:

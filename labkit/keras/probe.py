@@ -20,7 +20,7 @@ def probe(network: Any) -> Probe:
         Takes (n, 28, 28, 1) float32 from 0 to 1, gives probabilities (n, classes). The probe shares its weights.
     """
     layers = [layer for layer in network.layers if not isinstance(layer, SILENT)]
-    model = keras.Model(network.inputs, [*(layer.output for layer in layers), *network.outputs])
+    model = keras.Model(network.inputs[0], [*(layer.output for layer in layers), *network.outputs])
     # compiled: layer by layer it would take ten times as long
     run = tf.function(
         lambda images: model(images, training=False), input_signature=[tf.TensorSpec((1, 28, 28, 1), tf.float32)]

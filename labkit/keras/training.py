@@ -1,4 +1,4 @@
-"""Training and testing in Keras: a plain loop over batches, each one call of a compiled step.
+"""Training in Keras: a plain loop over batches, each one call of a compiled step.
 
 The training images lie on the device as bytes, and batch normalisation is one operation: faster than `model.fit`,
 with the same mathematics. `labkit bench` measures what that is worth.
@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 from labkit.data.mnist import ImageSet
 from labkit.keras.batch_norm import fused_batch_normalisation
 from labkit.keras.device import memory_errors
+from labkit.keras.evaluation import compile_prediction, evaluate_compiled, normalise
 from labkit.keras.quiet_tensorflow import keras, tf
 from labkit.keras.weights import describe
 from labkit.runs.history import Evaluation, History, Recipe
 from labkit.runs.states import Arrays, hash_arrays
-from labkit.runs.training import evaluation_of, run_epochs
-
-EVALUATION_BATCH = 1000
+from labkit.runs.training import run_epochs
 
 Step = Callable[[NDArray[np.int64]], tuple[tf.Tensor, tf.Tensor]]
-Predict = Callable[[NDArray[np.uint8]], tf.Tensor]
 
 
 def compile_step(network: keras.Model, optimizer: Any, data: ImageSet) -> Step:
@@ -64,11 +62,6 @@ def train_epoch(step: Step, batches: Iterable[NDArray[np.int64]]) -> tuple[tf.Te
     """
     losses, correct = zip(*(step(batch) for batch in batches), strict=True)
     return tf.stack(losses), tf.add_n(correct)
-
-
-def normalise(images: tf.Tensor) -> tf.Tensor:
-    """Turn grey levels (n, 28, 28) uint8 into network input (n, 28, 28, 1) float32 from 0 to 1."""
-    return tf.cast(images, tf.float32)[..., tf.newaxis] / 255
 
 
 def _packed(images: NDArray[np.uint8]) -> tf.Tensor:
@@ -144,41 +137,6 @@ def fit(
         return run_epochs(trainer, recipe, architecture, state_dir=state_dir, resume=resume, progress=progress)
 
 
-def evaluate(network: keras.Model, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
-    """Test a network in evaluation mode: dropout off, batch normalisation with its running statistics.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Gives probabilities.
-    images : uint8 array, shape (n, 28, 28)
-    labels : uint8 array, shape (n,)
-
-    Returns
-    -------
-    Evaluation
-        Mean loss, images classified correctly, and the probabilities.
-    """
-    return _evaluate(compile_prediction(network), images, labels)
-
-
-def compile_prediction(network: keras.Model) -> Predict:
-    """Return the compiled function from images (n, 28, 28) uint8 to probabilities (n, classes), in evaluation mode.
-
-    Compiling takes as long as testing does: `fit` compiles once. Nothing is kept beyond a call of `fit` or
-    `evaluate`: what a user changes in a network between two calls counts.
-    """
-    predict: Predict = tf.function(lambda batch: network(normalise(batch), training=False), reduce_retracing=True)
-    return predict
-
-
-def _evaluate(predict: Predict, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
-    parts = [predict(images[i : i + EVALUATION_BATCH]).numpy() for i in range(0, len(images), EVALUATION_BATCH)]
-    probabilities = np.concatenate(parts)
-    losses = keras.losses.sparse_categorical_crossentropy(labels.astype(np.int32), probabilities)
-    return evaluation_of(probabilities, labels, losses.numpy())
-
-
 class _Trainer:
     """A network in training, for `run_epochs`."""
 
@@ -197,7 +155,7 @@ class _Trainer:
         return losses.numpy().astype(np.float64), int(correct)
 
     def test(self) -> Evaluation:
-        return _evaluate(self.predict, self.data.test_images, self.data.test_labels)
+        return evaluate_compiled(self.predict, self.data.test_images, self.data.test_labels)
 
     def state(self) -> Arrays:
         return {name: np.asarray(variable) for name, variable in self._variables().items()}

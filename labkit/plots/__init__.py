@@ -5,6 +5,7 @@ from labkit.plots.convolution import plot_convolution_step, plot_receptive_field
 from labkit.plots.curves import plot_activations, plot_batch_losses, plot_curves, plot_test_errors
 from labkit.plots.digits import plot_class_counts, plot_confusion, plot_digits
 from labkit.plots.feature_maps import plot_journey, plot_maps
+from labkit.plots.ladder import plot_ladder
 from labkit.plots.schematic import plot_schematic
 from labkit.plots.seeds import plot_differences, plot_seed_curves, plot_seeds
 from labkit.plots.style import BLUE, VERMILION, style
@@ -26,6 +27,7 @@ __all__ = [
     "plot_differences",
     "plot_digits",
     "plot_journey",
+    "plot_ladder",
     "plot_maps",
     "plot_receptive_fields",
     "plot_schematic",

@@ -4,6 +4,7 @@ from labkit.stats.claims import CLAIMS
 from labkit.stats.counts import compare_counts, difference_error, standard_error
 from labkit.stats.evidence_tables import evidence_table, last_epochs, mcnemar_table, seeds_needed_table, why_worse
 from labkit.stats.intervals import bootstrap_interval, seeds_needed, t_interval
+from labkit.stats.ladder_tables import epochs_table, ladder_table, leave_one_out_table
 from labkit.stats.mistakes import (
     caption,
     confident_mistakes,
@@ -32,12 +33,15 @@ __all__ = [
     "cost_table",
     "deviation_table",
     "difference_error",
+    "epochs_table",
     "evidence_table",
     "interval_words",
     "judge",
     "judge_all",
+    "ladder_table",
     "last_epochs",
     "least_sure",
+    "leave_one_out_table",
     "mcnemar",
     "mcnemar_table",
     "paired_difference",

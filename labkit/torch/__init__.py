@@ -3,17 +3,20 @@
 from labkit.base.memory import keep_freed_memory
 from labkit.runs.keras_weights import keras_probabilities, read_keras_layers
 from labkit.torch.device import pick_device, set_seed, threads
+from labkit.torch.evaluation import evaluate, normalise
+from labkit.torch.ladder import GOALS, train_fast
 from labkit.torch.log import log_lines
 from labkit.torch.many import fit_many
 from labkit.torch.networks import LeNetDropout, build, count_params
 from labkit.torch.probe import probe
 from labkit.torch.saving import load_model, save_model
 from labkit.torch.speed import LikeTorchvision, flops_of_batch, matmul_rate
-from labkit.torch.training import evaluate, fit, normalise, train_epoch
+from labkit.torch.training import fit, train_epoch
 from labkit.torch.twin import state_arrays
 from labkit.torch.weights import weights_sha256
 
 __all__ = [
+    "GOALS",
     "LeNetDropout",
     "LikeTorchvision",
     "build",
@@ -36,5 +39,6 @@ __all__ = [
     "state_arrays",
     "threads",
     "train_epoch",
+    "train_fast",
     "weights_sha256",
 ]

@@ -17,7 +17,7 @@ from labkit.runs.history import History, Recipe
 from labkit.runs.states import hash_arrays
 from labkit.runs.training import epoch_order, note_epoch, require_finite
 from labkit.torch.device import memory_errors, pick_device, set_seed
-from labkit.torch.training import evaluate, normalise
+from labkit.torch.evaluation import evaluate, normalise
 
 State = dict[str, Tensor]
 

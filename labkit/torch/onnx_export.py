@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from labkit.base.errors import LabError
 from labkit.base.files import whole_file
+from labkit.torch.evaluation import normalise
 from labkit.torch.probe import layer_outputs
 from labkit.torch.saving import TorchModel
-from labkit.torch.training import normalise
 
 OPSET = 17
 

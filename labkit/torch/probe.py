@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD
 from labkit.runs.frameworks import Bytes, Floats, Probe
-from labkit.torch.training import normalise
+from labkit.torch.evaluation import normalise
 
 # Layers that do nothing in evaluation mode
 SILENT = (nn.Dropout, nn.Dropout2d, nn.Identity)

@@ -1,4 +1,4 @@
-"""Training and testing in PyTorch: a plain loop over batches.
+"""Training in PyTorch: a plain loop over batches.
 
 The whole training set lies on the device as bytes. No DataLoader, no transform for each image: on two CPU cores those
 cost more than the network itself, as `labkit bench` measures.
@@ -17,13 +17,12 @@ from labkit.base.memory import keep_freed_memory
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.runs.history import Evaluation, History, Recipe
 from labkit.runs.states import Arrays, hash_arrays
-from labkit.runs.training import evaluation_of, run_epochs
+from labkit.runs.training import run_epochs
 from labkit.torch.device import memory_errors, pick_device, set_seed
 from labkit.torch.dropout import fast_dropout
+from labkit.torch.evaluation import evaluate, normalise
 from labkit.torch.states import restore_training_state, training_state
 from labkit.torch.weights import describe
-
-EVALUATION_BATCH = 1000
 
 
 def train_epoch(
@@ -70,22 +69,6 @@ def train_epoch(
         losses.append(loss.detach())  # stays on the device: reading a number would wait for it
         correct += (output.argmax(1) == targets).sum()
     return torch.stack(losses), correct
-
-
-def normalise(images: Tensor, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) -> Tensor:
-    """Turn grey levels into network input: divide by 255, subtract the mean, divide by the deviation.
-
-    Parameters
-    ----------
-    images : uint8 tensor, shape (n, 28, 28)
-    mean, std : float
-        Of the pixels after division by 255; 0 and 1 leave them as Keras takes them.
-
-    Returns
-    -------
-    float32 tensor, shape (n, 1, 28, 28)
-    """
-    return images.float().div_(255).sub_(mean).div_(std).unsqueeze(1)
 
 
 def fit(
@@ -151,46 +134,6 @@ def fit(
     with memory_errors(batch_size):
         trainer = _Trainer(network.to(target), data, recipe, target)
         return run_epochs(trainer, recipe, architecture, state_dir=state_dir, resume=resume, progress=progress)
-
-
-@torch.inference_mode()
-def evaluate(
-    network: nn.Module,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    *,
-    mean: float = PIXEL_MEAN,
-    std: float = PIXEL_STD,
-) -> Evaluation:
-    """Test a network in evaluation mode: dropout off, batch normalisation with its running statistics.
-
-    Parameters
-    ----------
-    network : nn.Module
-        Gives log-probabilities; stays on its device and in the mode it was in.
-    images : uint8 array, shape (n, 28, 28)
-    labels : uint8 array, shape (n,)
-    mean, std : float
-        For the normalisation of the pixels, as in training.
-
-    Returns
-    -------
-    Evaluation
-        Mean loss, images classified correctly, and the probabilities.
-    """
-    device = next(network.parameters()).device
-    was_training = network.training
-    network.eval()
-    try:
-        parts = [
-            network(normalise(torch.as_tensor(images[i : i + EVALUATION_BATCH], device=device), mean, std))
-            for i in range(0, len(images), EVALUATION_BATCH)
-        ]
-    finally:
-        network.train(was_training)
-    log_probabilities = torch.cat(parts)
-    losses = F.nll_loss(log_probabilities, torch.as_tensor(labels, device=device).long(), reduction="none")
-    return evaluation_of(log_probabilities.exp().cpu().numpy(), labels, losses.cpu().numpy())
 
 
 class _Trainer:

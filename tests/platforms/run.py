@@ -360,7 +360,9 @@ def install_labkit(builder: Builder, python: Python, pins: Versions, result: Res
     call(builder.uv, "pip", "install", "--quiet", "--python", builder.python, pip)
     before = builder.installed()
     (wheel,) = ENVIRONMENTS.glob("labkit-*.whl")
-    call(builder.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
+    # without the machine's own configuration of pip, which may hold versions back
+    plain = os.environ | {"PIP_CONFIG_FILE": os.devnull}
+    call(builder.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, env=plain)
     seconds = time.monotonic() - started
 
     after = builder.installed()
