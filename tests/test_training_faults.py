@@ -1,5 +1,6 @@
 """Training that goes wrong: a loss that is no number, full memory, Ctrl-C."""
 
+import importlib
 import json
 import re
 import signal
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training_child import CHILD, in_epoch, run_cli, saved_epochs, summary, train, training_module, wait_for
+from training_child import CHILD, in_epoch, run_cli, saved_epochs, summary, train, wait_for
 
 from labkit import cli
 from labkit.base.errors import LabError
+from labkit.base.progress import progress_bar
 from labkit.keras.quiet_tensorflow import tf
 from labkit.runs import plans as profiles
 from labkit.runs import records as results
@@ -42,16 +44,16 @@ def test_learning_rate_of_a_million() -> None:
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_last_good_state_is_kept(framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last step of epoch 2 ruins the weights: only the test shows it, and no state of it is saved."""
-    training = training_module(framework)
+    module = importlib.import_module(f"labkit.{framework}.evaluation")
     calls: list[int] = []
-    evaluation_of = training.evaluation_of
+    evaluation_of = module.evaluation_of
 
     def ruined_in_epoch_2(*arguments: Any) -> Evaluation:
         calls.append(1)
         result = evaluation_of(*arguments)
         return result if len(calls) == 1 else Evaluation(float("nan"), 0, result.total, result.probabilities)
 
-    monkeypatch.setattr(training, "evaluation_of", ruined_in_epoch_2)
+    monkeypatch.setattr(module, "evaluation_of", ruined_in_epoch_2)
     with pytest.raises(LabError) as caught:
         train(framework, tmp_path, images=320)
     assert str(caught.value) == (
@@ -59,6 +61,19 @@ def test_last_good_state_is_kept(framework: str, tmp_path: Path, monkeypatch: py
         "the state after epoch 1 is kept"
     )
     assert saved_epochs(tmp_path) == ["epoch-001.safetensors"]
+
+
+def test_the_bar_ends_exactly_at_its_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a notebook tqdm leaves a bar that did not come to its end: 47 times 1/47 is a little less than 1."""
+    bars = []
+
+    def shown(**settings: Any) -> Any:
+        bars.append(progress_bar(**settings | {"wanted": True}))
+        return bars[-1]
+
+    monkeypatch.setattr(training, "progress_bar", shown)
+    train("torch", None, images=47 * 16)
+    assert [bar.n for bar in bars] == [bars[0].total]
 
 
 def out_of_memory_errors() -> list[tuple[str, Exception]]:

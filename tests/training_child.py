@@ -71,17 +71,6 @@ def summary(framework: str, network: Any, history: Any) -> dict[str, Any]:
     return {"weights_sha256": import_module(f"labkit.{framework}").weights_sha256(network), "history": content}
 
 
-def training_module(framework: str) -> Any:
-    """Return labkit's training module of a framework."""
-    if framework == "torch":
-        from labkit.torch import training as torch_training
-
-        return torch_training
-    from labkit.keras import training as keras_training
-
-    return keras_training
-
-
 def in_epoch(epoch: int, action: Callable[[], None]) -> Callable[..., Iterator[Any]]:
     """Return a `labkit.runs.training.watched` that does something in the middle of an epoch of the next training."""
     watched, epochs = training.watched, count(1)

@@ -79,6 +79,7 @@ def run_epochs(
             start = time.perf_counter()
             losses, correct = trainer.train_epoch(watched(batches, bar))
             seconds = time.perf_counter() - start
+            bar.n = epoch  # a sum of fractions stays a little below: the bar would count as unfinished, and stay
             require_finite(losses, epoch)
             note_epoch(history, losses, correct, trainer.test(), seconds)
             last = history.epochs[-1]
