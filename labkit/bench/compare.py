@@ -9,6 +9,7 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,12 @@ def _measure_network(network: str, repeats: int, batches: int) -> tuple[str, lis
 
 
 def _measure_stock_fit(network: str, batches: int) -> StockFit:
-    return run_apart(measure_stock_fit, (run_apart(keras_json, network, {}), batches), {})
+    return run_apart(measure_stock_fit, (_network_json(network), batches), {})
+
+
+@cache
+def _network_json(network: str) -> str:
+    return run_apart(keras_json, network, {})
 
 
 def best_loops(result: dict[str, Any]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:

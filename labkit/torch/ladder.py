@@ -147,7 +147,7 @@ def train_fast(data: ImageSet, settings: Settings, seed: int, device: str | None
     network : nn.Module
         In training mode.
     seconds : float
-        That the training took, once images, network and optimizer were there.
+        That the training took, once network and optimizer were there.
     """
     target = pick_device(device)
     set_seed(seed)
