@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from labkit.base.errors import unknown
 from labkit.runs.registry import LEAKY_SLOPE
+from labkit.torch.ablation import ABLATION_NETWORKS
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -114,10 +115,11 @@ class KerasTwin(nn.Module):
         return F.log_softmax(self.fc4(x), dim=1)
 
 
-NETWORKS: dict[str, type[nn.Module]] = {
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "lenet-dropout": LeNetDropout,
     "deep-bn": DeepBN,
     "keras-twin": KerasTwin,
+    **ABLATION_NETWORKS,
 }
 
 

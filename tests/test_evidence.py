@@ -1,0 +1,68 @@
+"""The plan of the evidence and the training of its jobs."""
+
+from dataclasses import replace
+
+import pytest
+
+from labkit.data.mnist import ImageSet
+from labkit.runs.frameworks import framework
+from labkit.sweep.evidence import EvidenceJob, planned_jobs, read_plan, train_job
+
+JOBS = planned_jobs(read_plan())
+
+
+def first(run: str) -> EvidenceJob:
+    """Return the first job of a run."""
+    return next(job for job in JOBS if job.run == run)
+
+
+def test_the_plan_has_the_seeds_that_it_was_written_with() -> None:
+    seeds = {run: sorted(job.seed for job in JOBS if job.run == run) for run in read_plan()["runs"]}
+    assert seeds["torch-baseline-20"] == seeds["torch-leaky-relu-20"] == list(range(30))
+    for run in ("keras-baseline-20", "keras-extra-conv-same-20", "torch-deep-bn-20", "keras-baseline-plain-bn-5"):
+        assert seeds[run] == list(range(10))
+    assert seeds["torch-deep-bn-without-depth-20"] == list(range(5))
+    assert len(JOBS) == len({job.name for job in JOBS}) == 190
+
+
+@pytest.mark.parametrize("run", dict.fromkeys(job.run for job in JOBS))
+def test_every_network_of_the_plan_can_be_built(run: str) -> None:
+    job = first(run)
+    assert framework(job.framework).build(job.network, job.activation, 0) is not None
+    assert job.momentum == {"keras": 0.0, "torch": 0.5}[job.framework]
+
+
+@pytest.mark.parametrize("run", ["torch-baseline-20", "keras-baseline-20"])
+def test_stopping_to_test_changes_nothing(run: str, mnist: ImageSet) -> None:
+    data = ImageSet(mnist.train_images[:300], mnist.train_labels[:300], mnist.test_images[:50], mnist.test_labels[:50])
+    stopped, predictions = train_job(replace(first(run), test_after=(1, 2)), data)
+    straight, last = train_job(replace(first(run), test_after=(2,)), data)
+    assert stopped.weights_sha256 == straight.weights_sha256
+    assert (predictions["epoch_2"] == last["epoch_2"]).all()
+    assert list(predictions) == ["epoch_1", "epoch_2"]
+    assert stopped.train is not None
+    assert stopped.train.total == 300
+
+
+def test_an_ablation_without_changes_is_the_small_network_and_with_all_of_them_deep_bn() -> None:
+    torch = pytest.importorskip("torch")
+    from labkit.torch.ablation import CHANGES, AblationNetwork
+    from labkit.torch.networks import build
+
+    for changes, activation, network in (((), "relu", "lenet-dropout"), (CHANGES, "leaky_relu", "deep-bn")):
+        torch.manual_seed(3)
+        rebuilt = AblationNetwork(changes, activation).eval()
+        images = torch.rand(2, 1, 28, 28)
+        original = build(network, activation, 3).eval()
+        assert all((a == b).all() for a, b in zip(rebuilt.parameters(), original.parameters(), strict=True))
+        assert torch.allclose(rebuilt(images), original(images), atol=1e-6)
+
+
+def test_batch_norm_of_the_plain_baseline_is_left_to_keras(mnist: ImageSet) -> None:
+    from labkit.keras.batch_norm import fused_batch_normalisation
+    from labkit.keras.networks import build
+
+    for network, replaced in (("baseline", 5), ("baseline-plain-bn", 0)):
+        built = build(network, "relu", 0)
+        with fused_batch_normalisation(built):
+            assert sum("call" in vars(layer) for layer in built.layers) == replaced
