@@ -1,13 +1,14 @@
 """Exercises whose answers check themselves without giving the answer away.
 
 The table holds the SHA-256 of each right answer, not the answer. Worked solutions stand in
-`notebooks/solutions/`, and the tests run them.
+`notebooks/solutions/`; the tests run them, and try at least three typical wrong answers on every check.
 """
 
 import hashlib
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,31 @@ DECIMALS = 3
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: how its answer is tried, and the sums of what must come out."""
+    """An exercise: how its answer is tried, and the sums of what must come out.
 
-    sums: tuple[str, ...]  # `answer_sum` of the right answer, one per case
-    hint: str  # shown with a wrong answer: says where to look, not what comes out
-    cases: tuple[tuple[Any, ...], ...] = ()  # for an answer that is a function: the arguments that it is called with
+    Attributes
+    ----------
+    sums : tuple of str
+        `answer_sum` of the right answer, one per case; for a number, one for each value that counts as right.
+    hint : str
+        Shown with a wrong answer: says where to look, not what comes out.
+    cases : tuple of tuple
+        For an answer that is a function: the arguments that it is called with.
+    decimals : int
+        How many decimals of a number count; the question says so.
+    off_by : int
+        By how many units of the last decimal a number may be off, for an answer that rounding can move.
+    trial : str
+        `module:function` for an answer that no sum can judge: given the answer, the function returns what is wrong
+        with it, or an empty text.
+    """
+
+    sums: tuple[str, ...]
+    hint: str
+    cases: tuple[tuple[Any, ...], ...] = ()
+    decimals: int = DECIMALS
+    off_by: int = 0
+    trial: str = ""
 
 
 # By notebook number and exercise number. `answer_sum` gives the sums of a new one.
@@ -135,15 +156,15 @@ EXERCISES: dict[str, Exercise] = {
 }
 
 
-def answer_sum(exercise: str, answer: Any) -> str:
-    """Return the sum under which an answer is known: a text, or numbers, which count to three decimals.
+def answer_sum(exercise: str, answer: Any, decimals: int = DECIMALS) -> str:
+    """Return the sum under which an answer is known: a text, or numbers, which count to some decimals.
 
     Equal answers of two exercises have different sums.
     """
     if isinstance(answer, str):
         text = " ".join(answer.lower().split())
     else:
-        values = np.round(np.asarray(answer, dtype=np.float64), DECIMALS) + 0.0  # + 0.0: no negative zero
+        values = np.round(np.asarray(answer, dtype=np.float64), decimals) + 0.0  # + 0.0: no negative zero
         text = f"{values.shape} {values.ravel().tolist()}"
     return hashlib.sha256(f"{exercise}: {text}".encode()).hexdigest()[:16]
 
@@ -170,16 +191,34 @@ def check(exercise: str, answer: Any) -> None:
     if answer is None:
         print(f"Exercise {exercise}: no answer yet.")
         return
-    problem = _try_function(exercise, entry, answer) if entry.cases else _try_value(exercise, entry, answer)
+    if entry.trial:
+        problem = _try_out(entry, answer)
+    elif entry.cases:
+        problem = _try_function(exercise, entry, answer)
+    else:
+        problem = _try_value(exercise, entry, answer)
     print(f"Exercise {exercise}: {'not yet: ' + problem if problem else 'right.'}")
 
 
 def _try_value(exercise: str, entry: Exercise, answer: Any) -> str:
+    steps = (
+        [0.0] if isinstance(answer, str) else [n / 10**entry.decimals for n in range(-entry.off_by, entry.off_by + 1)]
+    )
     try:
-        right = answer_sum(exercise, answer) == entry.sums[0]
+        close = [answer if not step else np.asarray(answer, dtype=np.float64) + step for step in steps]
+        right = any(answer_sum(exercise, value, entry.decimals) in entry.sums for value in close)
     except (TypeError, ValueError, OverflowError):
         return f"the answer is of type {type(answer).__name__}. {entry.hint}"
     return "" if right else entry.hint
+
+
+def _try_out(entry: Exercise, answer: Any) -> str:
+    module, _, name = entry.trial.partition(":")
+    try:
+        problem: str = getattr(import_module(module), name)(answer)
+    except Exception as fault:  # as below: raised by the student's code
+        problem = f"it raised {type(fault).__name__}: {fault}"
+    return f"{problem} {entry.hint}".strip() if problem else ""
 
 
 def _try_function(exercise: str, entry: Exercise, answer: Callable[..., Any]) -> str:
@@ -189,7 +228,7 @@ def _try_function(exercise: str, entry: Exercise, answer: Callable[..., Any]) ->
         call = f"{getattr(answer, '__name__', 'answer')}({', '.join(map(_short, arguments))})"
         try:
             result = answer(*deepcopy(arguments))  # a function that changes its arguments must not change the case
-            right = result is not None and answer_sum(exercise, result) == expected
+            right = result is not None and answer_sum(exercise, result, entry.decimals) == expected
         except Exception as problem:  # a student's function may raise anything: it is an answer, not a fault of ours
             return f"{call} raised {type(problem).__name__}: {problem}"
         if not right:

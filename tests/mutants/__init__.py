@@ -1,0 +1,1 @@
+"""Typical wrong answers to the exercises, one module per notebook: `MUTANTS` holds at least three for each."""
