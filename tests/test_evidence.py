@@ -1,12 +1,17 @@
 """The plan of the evidence and the training of its jobs."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from labkit.base.files import save_arrays, write_text
 from labkit.data.mnist import ImageSet
 from labkit.runs.frameworks import framework
-from labkit.sweep.evidence import EvidenceJob, planned_jobs, read_plan, train_job
+from labkit.runs.records import Record
+from labkit.sweep.evidence import EvidenceJob, planned_jobs, read_plan, ship_evidence, train_job
 
 JOBS = planned_jobs(read_plan())
 
@@ -66,3 +71,30 @@ def test_batch_norm_of_the_plain_baseline_is_left_to_keras(mnist: ImageSet) -> N
         built = build(network, "relu", 0)
         with fused_batch_normalisation(built):
             assert sum("call" in vars(layer) for layer in built.layers) == replaced
+
+
+def test_finished_jobs_are_added_to_what_ships_and_seeds_that_are_there_are_kept(
+    mnist: ImageSet, tmp_path: Path
+) -> None:
+    data = ImageSet(mnist.train_images[:200], mnist.train_labels[:200], mnist.test_images[:50], mnist.test_labels[:50])
+
+    def finish(out: Path, seed: int) -> Record:
+        record, predictions = train_job(replace(first("torch-baseline-20"), test_after=(1, 2), seed=seed), data)
+        save_arrays(out / f"torch-baseline-20-seed-{seed:04d}.npz", **predictions)
+        write_text(out / f"torch-baseline-20-seed-{seed:04d}.json", json.dumps(record.to_dict()))
+        return record
+
+    records = {seed: finish(tmp_path / "one", seed) for seed in (3, 1)}
+    (path,) = ship_evidence(tmp_path / "one", tmp_path / "shipped")
+    before = path.read_text()
+    assert ship_evidence(tmp_path / "one", tmp_path / "shipped") == []
+    records[2] = finish(tmp_path / "two", 2)
+    ship_evidence(tmp_path / "two", tmp_path / "shipped")
+    seeds = json.loads(path.read_text())["seeds"]
+    assert [entry["seed"] for entry in seeds] == [1, 2, 3]
+    assert [entry["weights_sha256"] for entry in seeds] == [records[seed].weights_sha256 for seed in (1, 2, 3)]
+    assert seeds[0] == json.loads(before)["seeds"][0]
+    with np.load(path.with_suffix(".npz")) as arrays:
+        assert arrays["epoch_2"].shape == (3, 50)
+        correct = (arrays["epoch_2"] == data.test_labels).sum(axis=1)
+    assert list(correct) == [records[seed].test.correct for seed in (1, 2, 3)]

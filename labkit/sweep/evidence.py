@@ -1,9 +1,10 @@
 """The evidence of the series: every run of `data/reference/evidence/plan.json`, seed by seed, under one condition.
 
-`python -m labkit.sweep.evidence OUT` trains what is not done yet; a second call goes on. The plan was written before
-the first run.
+`python -m labkit.sweep.evidence OUT` trains what is not done yet and puts it beside the plan, in a compact form; a
+second call goes on. The plan was written before the first run.
 """
 
+import io
 import json
 import sys
 import tempfile
@@ -15,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit.base.files import make_folder, save_arrays, write_text
+from labkit.base.files import make_folder, save_arrays, write_bytes, write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
-from labkit.runs.records import Record, make_record, test_as_trained
+from labkit.runs.records import Record, make_record, read_record, test_as_trained
 from labkit.sweep.cluster import run_jobs
 
 THREADS = 1
@@ -51,10 +52,16 @@ class EvidenceJob:
         return f"{self.run}-seed-{self.seed:04d}"
 
 
-def read_plan() -> dict[str, Any]:
+def read_plan(folder: Path | None = None) -> dict[str, Any]:
     """Return the plan: what is trained, with how many seeds, and how it is judged."""
-    plan: dict[str, Any] = json.loads((reference_dir() / "evidence" / "plan.json").read_text(encoding="utf-8"))
+    path = (folder or evidence_dir()) / "plan.json"
+    plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return plan
+
+
+def evidence_dir() -> Path:
+    """Return the folder that the evidence ships in."""
+    return reference_dir() / "evidence"
 
 
 def planned_jobs(plan: Mapping[str, Any]) -> list[EvidenceJob]:
@@ -100,10 +107,11 @@ def train_job(job: EvidenceJob, data: ImageSet | None = None) -> tuple[Record, d
     return record, predictions
 
 
-def train_evidence(out: Path, workers: int = 2) -> dict[str, str]:
-    """Train the jobs of the plan whose files are not in `out`; return those that failed, with one line each."""
+def train_evidence(out: Path, workers: int | None = None) -> dict[str, str]:
+    """Train the jobs of the plan that are neither in `out` nor shipped; return those that failed, one line each."""
     make_folder(out)
-    jobs = {job.name: job for job in planned_jobs(read_plan())}
+    shipped = {f"{path.stem}-seed-{seed:04d}" for path in shipped_runs(evidence_dir()) for seed in _seeds(path)}
+    jobs = {job.name: job for job in planned_jobs(read_plan()) if job.name not in shipped}
     left = {name: job for name, job in jobs.items() if not (out / f"{name}.json").exists()}
 
     def keep(name: str, result: tuple[Record, dict[str, NDArray[np.uint8]]]) -> None:
@@ -114,6 +122,79 @@ def train_evidence(out: Path, workers: int = 2) -> dict[str, str]:
     return run_jobs(train_job, left, keep, workers=workers, threads=THREADS)
 
 
+def shipped_runs(folder: Path) -> list[Path]:
+    """Return the JSON files of the runs in an evidence folder; the plan is none."""
+    return sorted(path for path in folder.glob("*.json") if path.name != "plan.json")
+
+
+def _seeds(path: Path) -> list[int]:
+    return [entry["seed"] for entry in json.loads(path.read_text(encoding="utf-8"))["seeds"]]
+
+
+def ship_evidence(out: Path, target: Path) -> list[Path]:
+    """Add the finished jobs of `out` to the compact form in `target`: for each run a JSON file and its predictions.
+
+    A seed that is there already is left as it is.
+
+    Returns
+    -------
+    list of Path
+        The JSON files that were written.
+    """
+    written = []
+    for run in read_plan()["runs"]:
+        path = target / f"{run}.json"
+        seeds, predictions = _read_compact(path)
+        new = {read_record(job).recipe.seed: job for job in sorted(out.glob(f"{run}-seed-*.json"))}
+        if not new.keys() - seeds.keys():
+            continue
+        for seed, job in new.items():
+            if seed not in seeds:
+                seeds[seed] = _seed_entry(read_record(job))
+                with np.load(job.with_suffix(".npz")) as arrays:
+                    predictions[seed] = dict(arrays)
+        order = sorted(seeds)
+        packed = io.BytesIO()
+        names = list(predictions[order[0]])
+        stacked: dict[str, Any] = {name: np.stack([predictions[seed][name] for seed in order]) for name in names}
+        np.savez_compressed(packed, **stacked)
+        write_bytes(path.with_suffix(".npz"), packed.getvalue())
+        rows = ",\n".join(json.dumps(seeds[seed]) for seed in order)
+        write_text(path, f'{{"run": "{run}", "seeds": [\n{rows}\n]}}\n')
+        written.append(path)
+    return written
+
+
+def _read_compact(path: Path) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, NDArray[np.uint8]]]]:
+    """Return the entries and the predictions of a run by seed; none where it has not been shipped."""
+    if not path.exists():
+        return {}, {}
+    entries = {entry["seed"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))["seeds"]}
+    with np.load(path.with_suffix(".npz")) as arrays:
+        stacked = dict(arrays)
+    return entries, {seed: {n: a[i] for n, a in stacked.items()} for i, seed in enumerate(sorted(entries))}
+
+
+def _seed_entry(record: Record) -> dict[str, Any]:
+    """Return what the compact form says of one training; accuracies as they are, losses with six decimals."""
+    assert record.train is not None
+    epochs = record.history.epochs
+    return {
+        "seed": record.recipe.seed,
+        "test_accuracy": [e.test_accuracy for e in epochs],
+        "test_loss": [round(e.test_loss, 6) for e in epochs],
+        "train_accuracy": record.train.accuracy,
+        "train_loss": round(record.train.loss, 6),
+        "seconds": round(record.seconds, 1),
+        "threads": record.threads,
+        "weights_sha256": record.weights_sha256,
+        "device": record.device,
+        "versions": record.versions,
+    }
+
+
 if __name__ == "__main__":
     for failed, problem in train_evidence(Path(sys.argv[1])).items():
         print(f"{failed}: {problem}", file=sys.stderr)
+    for shipped in ship_evidence(Path(sys.argv[1]), evidence_dir()):
+        print(shipped)
