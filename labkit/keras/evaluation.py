@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit.keras.quiet_tensorflow import keras, tf
+from labkit.keras.quiet_tensorflow import keras, suit_rewriting, tf
 from labkit.runs.history import Evaluation
 from labkit.runs.training import evaluation_of
 
@@ -43,6 +43,7 @@ def compile_prediction(network: keras.Model) -> Predict:
     Compiling takes as long as testing does: `fit` compiles once. Nothing is kept beyond a call of `fit` or
     `evaluate`: what a user changes in a network between two calls counts.
     """
+    suit_rewriting(network)
     predict: Predict = tf.function(lambda batch: network(normalise(batch), training=False), reduce_retracing=True)
     return predict
 

@@ -15,7 +15,7 @@ from labkit.data.mnist import ImageSet
 from labkit.keras.batch_norm import fused_batch_normalisation
 from labkit.keras.device import memory_errors
 from labkit.keras.evaluation import compile_prediction, evaluate_compiled, normalise
-from labkit.keras.quiet_tensorflow import keras, tf
+from labkit.keras.quiet_tensorflow import keras, suit_rewriting, tf
 from labkit.keras.weights import describe
 from labkit.runs.history import Evaluation, History, Recipe
 from labkit.runs.states import Arrays, hash_arrays
@@ -26,6 +26,7 @@ Step = Callable[[NDArray[np.int64]], tuple[tf.Tensor, tf.Tensor]]
 
 def compile_step(network: keras.Model, optimizer: Any, data: ImageSet) -> Step:
     """Return the compiled training step: from the indices of a batch's images to its loss and how many were right."""
+    suit_rewriting(network)
     words = _packed(data.train_images)
     labels = tf.constant(data.train_labels.astype(np.int64))
 
