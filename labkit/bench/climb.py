@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import torch
+
 from labkit.base.files import write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
@@ -22,7 +24,7 @@ CANDIDATES: dict[str, tuple[Sequence[float], int]] = {  # and the seeds that the
     "99.0%": ((0.5, 0.75, 1, 1.25, 1.5), 10),
     "99.5%": ((3, 4, 5), 3),
 }
-RUNG_SEEDS = 3
+RUNG_SEEDS = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def main() -> None:
     validating = replace(data.first(cut), test_images=data.train_images[cut:], test_labels=data.train_labels[cut:])
     content: dict[str, Any] = {
         "device": device_name(),
+        "threads": torch.get_num_threads(),
         "environment": environment(),
         "validation_images": VALIDATION_IMAGES,
     }
