@@ -94,7 +94,8 @@ def without_one() -> dict[str, Settings]:
     """Return the settings of the top rung with one of the changes taken back, for each of them."""
     plain = Settings()
     back = {name: {field: getattr(plain, field) for field in change} for name, change in RUNGS.items() if change}
-    return {f"without {name}": replace(TOP, **fields) for name, fields in back.items()}
+    left_out = {name: f"with {name[3:]}" if name.startswith("no ") else f"without {name}" for name in back}
+    return {left_out[name]: replace(TOP, **fields) for name, fields in back.items()}
 
 
 def build_small(settings: Settings) -> nn.Module:
