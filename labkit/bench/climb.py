@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import torch
-
 from labkit.base.files import write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.computer import device_name, environment
+from labkit.torch.device import threads
 from labkit.torch.ladder import GOALS, TOP, Settings, accuracy, ladder, train_fast, without_one
 
 VALIDATION_IMAGES = 5_000  # the last of the training images
@@ -55,7 +54,7 @@ def main() -> None:
     validating = replace(data.first(cut), test_images=data.train_images[cut:], test_labels=data.train_labels[cut:])
     content: dict[str, Any] = {
         "device": device_name(),
-        "threads": torch.get_num_threads(),
+        "threads": threads(),
         "environment": environment(),
         "validation_images": VALIDATION_IMAGES,
     }

@@ -156,7 +156,7 @@ def plot_calibration(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
         for (name, table), colour, marker in zip(tables.items(), colours, "os", strict=False):
             some = table[table["wrong"] > 0]
             bars = [some["wrong"] - some["low"], some["high"] - some["wrong"]]
-            dots = {"color": colour, "marker": marker, "ms": 6, "ls": "none"}
+            dots: dict[str, Any] = {"color": colour, "marker": marker, "ms": 6, "ls": "none"}
             axes.errorbar(
                 100 * some["said"], 100 * some["wrong"], 100 * np.array(bars), elinewidth=1.4, label=name, **dots
             )
