@@ -131,19 +131,33 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "06-3": Exercise(("8a90549f90d92a5c",), "Each switch has two positions, whatever the others do."),
     # 07
-    "07-1": Exercise(("9bf7fe63f17e4fb5",), "In images, not in percent: the square root of n p (1 - p)."),
+    "07-1": Exercise(("e49ae6a2547248c0",), "In images, not in percent: the square root of n p (1 - p).", decimals=1),
     "07-2": Exercise(
         ("42ba559aa3832f61", "9ce998113ed2d732"),
         "The rows are the true classes: which number of a row counts the right answers?",
         ((np.array([[9, 1], [2, 8]]),), (np.array([[50, 0, 0], [3, 40, 7], [1, 1, 18]]),)),
     ),
-    "07-3": Exercise(("20bf4223c2394ab0",), "Only the images that the two networks decide differently count."),
+    "07-3": Exercise(
+        ("2a026d9c54fa2f07",), "Only the images that the two networks decide differently count.", decimals=2
+    ),
     # 08
-    "08-1": Exercise(("7fd33c2bb1242edb",), "Work divided by rate; mind tera and giga."),
+    "08-1": Exercise(("ffd177e3a6aa7200",), "Work divided by rate; mind tera and giga.", decimals=2),
     "08-2": Exercise(
         ("e695e97cf89e2642", "1ba20238d7cbcfce", "4315166356c4647b", "f406cca655a861aa"),
         "Take the old epoch as 1: how long does the part that stays as it was take, and how long the other one?",
         ((0.65, 2), (0.65, 1000), (0.1, 10), (1.0, 4)),
+    ),
+    "08-3": Exercise(
+        (
+            "2c62d94502f0146f",
+            "9bd7f5162b6141b1",
+            "e8dcc97cbf6cca41",
+            "92044df69961a0a7",
+            "2c62d94502f0146f",
+            "8db9acf1f181fe01",
+        ),
+        "Two straight lines: the first takes a quarter of all steps, the second three quarters.",
+        ((0, 100, 0.15), (10, 100, 0.15), (25, 100, 0.15), (60, 80, 0.3), (586, 586, 0.15), (1, 8, 0.4)),
     ),
     # 09
     "09-1": Exercise(

@@ -9,7 +9,7 @@ from labkit.plots.ladder import plot_ladder
 from labkit.plots.schematic import plot_schematic
 from labkit.plots.seeds import plot_differences, plot_seed_curves, plot_seeds
 from labkit.plots.style import BLUE, VERMILION, style
-from labkit.plots.summary import plot_all_curves, plot_cost, plot_times_wrong
+from labkit.plots.summary import plot_all_curves, plot_calibration, plot_cost, plot_times_wrong
 
 __all__ = [
     "BLUE",
@@ -19,6 +19,7 @@ __all__ = [
     "plot_all_curves",
     "plot_batch_losses",
     "plot_blocks",
+    "plot_calibration",
     "plot_class_counts",
     "plot_confusion",
     "plot_convolution_step",

@@ -1,10 +1,11 @@
 """Intervals and tests, mistakes image by image, and the claims of the report against many seeds."""
 
 from labkit.stats.claims import CLAIMS
+from labkit.stats.costs import quiet_seconds
 from labkit.stats.counts import compare_counts, difference_error, standard_error
 from labkit.stats.evidence_tables import evidence_table, last_epochs, mcnemar_table, seeds_needed_table, why_worse
 from labkit.stats.intervals import bootstrap_interval, seeds_needed, t_interval
-from labkit.stats.ladder_tables import epochs_table, ladder_table, leave_one_out_table
+from labkit.stats.ladder_tables import epochs_table, ladder_table, leave_one_out_table, measured_ladder
 from labkit.stats.mistakes import (
     caption,
     confident_mistakes,
@@ -15,7 +16,7 @@ from labkit.stats.mistakes import (
     times_wrong,
 )
 from labkit.stats.paired_tests import mcnemar, paired_difference
-from labkit.stats.summary import claims_table, collect, cost_table, deviation_table
+from labkit.stats.summary import collect
 from labkit.stats.sweeps import accuracies, read_sweep, reference_sweep, sweep_table
 from labkit.stats.verdicts import interval_words, judge, judge_all, weigh
 
@@ -24,14 +25,11 @@ __all__ = [
     "accuracies",
     "bootstrap_interval",
     "caption",
-    "claims_table",
     "collect",
     "compare_counts",
     "confident_mistakes",
     "confused_pairs",
     "confusion_counts",
-    "cost_table",
-    "deviation_table",
     "difference_error",
     "epochs_table",
     "evidence_table",
@@ -44,7 +42,9 @@ __all__ = [
     "leave_one_out_table",
     "mcnemar",
     "mcnemar_table",
+    "measured_ladder",
     "paired_difference",
+    "quiet_seconds",
     "read_sweep",
     "reference_sweep",
     "right_in_one_only",

@@ -10,7 +10,7 @@ from labkit.torch.many import fit_many
 from labkit.torch.networks import LeNetDropout, build, count_params
 from labkit.torch.probe import probe
 from labkit.torch.saving import load_model, save_model
-from labkit.torch.speed import LikeTorchvision, flops_of_batch, matmul_rate
+from labkit.torch.speed import LikeTorchvision, flops_of_batch
 from labkit.torch.training import fit, train_epoch
 from labkit.torch.twin import state_arrays
 from labkit.torch.weights import weights_sha256
@@ -29,7 +29,6 @@ __all__ = [
     "keras_probabilities",
     "load_model",
     "log_lines",
-    "matmul_rate",
     "normalise",
     "pick_device",
     "probe",
