@@ -61,6 +61,15 @@ EXERCISES: dict[str, Exercise] = {
         ),
     ),
     "00-3": Exercise(("e3181f9f09d7303f",), "A kernel of k adds k - 1 jumps, and a pooling is a kernel of 2 too."),
+    "00-4": Exercise(
+        ("4113a40de86a5b34", "4be197359eec6bdf", "acc5365af710fe2b"),
+        "How many positions are there in each direction, and where in the image does each of them begin?",
+        (
+            (np.arange(42.0).reshape(6, 7) % 5, np.arange(9.0).reshape(3, 3), 2),
+            (np.arange(40.0).reshape(8, 5) % 7, np.array([[1.0, -2.0], [0.0, 3.0]]), 1),
+            (np.arange(88.0).reshape(8, 11) % 9, np.array([[1.0, -2.0], [0.0, 3.0]]), 3),
+        ),
+    ),
     # 01
     "01-1": Exercise(("3492a60e6501ee60",), "Kernels have a depth: each looks at all 64 input channels."),
     "01-2": Exercise(

@@ -193,8 +193,16 @@ def _seed_entry(record: Record) -> dict[str, Any]:
     }
 
 
-if __name__ == "__main__":
-    for failed, problem in train_evidence(Path(sys.argv[1])).items():
+def main() -> None:
+    """Train what is left of the plan, in the folder that the command line names, and ship it."""
+    out = Path(sys.argv[1])
+    for failed, problem in train_evidence(out).items():
         print(f"{failed}: {problem}", file=sys.stderr)
-    for shipped in ship_evidence(Path(sys.argv[1]), evidence_dir()):
-        print(shipped)
+    for path in ship_evidence(out, evidence_dir()):
+        print(path)
+
+
+if __name__ == "__main__":
+    from labkit.sweep import evidence  # by this name its functions reach other processes; as __main__ they cannot
+
+    evidence.main()
