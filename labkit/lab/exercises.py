@@ -71,13 +71,22 @@ EXERCISES: dict[str, Exercise] = {
         ),
     ),
     # 01
-    "01-1": Exercise(("3492a60e6501ee60",), "Kernels have a depth: each looks at all 64 input channels."),
+    "01-1": Exercise(("e2800f1384fcd299",), "Kernels have a depth: each looks at all 64 input channels."),
     "01-2": Exercise(
-        ("f768513525f8bc9a", "dde31080772a9507", "1328ccabe151e498", "8c2ba85823427b79"),
-        "A kernel cannot stick out over the edge: how many positions are left for it?",
-        ((28, 3, 2), (13, 3, 2), (28, 5, 2), (11, 3, 2)),
+        (
+            "f768513525f8bc9a",
+            "dde31080772a9507",
+            "1328ccabe151e498",
+            "8c2ba85823427b79",
+            "57928d77bfb338ae",
+            "57928d77bfb338ae",
+            "6ad6b1ed4ad9018c",
+        ),
+        "A kernel cannot stick out over the edge: how many positions are left for it? Then how many whole windows?",
+        ((28, 3, 2), (13, 3, 2), (28, 5, 2), (11, 3, 2), (28, 3, 3), (12, 5, 1), (30, 7, 4)),
     ),
     "01-3": Exercise(("a180392b8249307e",), "60,000 is not a multiple of 128."),
+    "01-4": Exercise(("207c9f4f4cc7790d",), "Each image has its own loss; the batch has their mean.", decimals=2),
     # 02
     "02-1": Exercise(
         ("44519d21c7b01359", "0463d9ab13c05cd6", "04feb1179fb6cbac", "8ef5dd32c10141eb"),
