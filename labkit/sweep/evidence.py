@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.base.files import make_folder, save_arrays, write_text
-from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record, make_record, test_as_trained
+from labkit.stats.plan import read_plan
 from labkit.sweep.cluster import run_jobs
 
 THREADS = 1
@@ -49,12 +49,6 @@ class EvidenceJob:
     def name(self) -> str:
         """The name of the job's files."""
         return f"{self.run}-seed-{self.seed:04d}"
-
-
-def read_plan() -> dict[str, Any]:
-    """Return the plan: what is trained, with how many seeds, and how it is judged."""
-    plan: dict[str, Any] = json.loads((reference_dir() / "evidence" / "plan.json").read_text(encoding="utf-8"))
-    return plan
 
 
 def planned_jobs(plan: Mapping[str, Any]) -> list[EvidenceJob]:
