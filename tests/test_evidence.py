@@ -6,7 +6,8 @@ import pytest
 
 from labkit.data.mnist import ImageSet
 from labkit.runs.frameworks import framework
-from labkit.sweep.evidence import EvidenceJob, planned_jobs, read_plan, train_job
+from labkit.stats.plan import read_plan
+from labkit.sweep.evidence import EvidenceJob, planned_jobs, train_job
 
 JOBS = planned_jobs(read_plan())
 

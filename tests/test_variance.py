@@ -39,7 +39,7 @@ def test_the_variances_of_a_paired_simulation_come_out() -> None:
     true = of_seed**2 / SEEDS + of_image**2 / IMAGES + own**2 / (SEEDS * IMAGES)
     assert total == pytest.approx(true, rel=0.05)
     assert np.var(means) == pytest.approx(true, rel=0.15)
-    assert 0.94 <= inside / 600 <= 0.99  # the safe side: it covers at least 95%
+    assert inside / 600 >= 0.94  # the degrees of freedom are on the safe side: it may cover more than 95%
 
 
 def test_the_variances_of_two_groups_on_the_same_images_come_out() -> None:
@@ -60,7 +60,7 @@ def test_the_variances_of_two_groups_on_the_same_images_come_out() -> None:
     true = 0.3**2 / 12 + 0.1**2 / 5 + 0.9**2 / IMAGES + (1.0**2 / 12 + 2.0**2 / 5) / IMAGES
     assert total == pytest.approx(true, rel=0.1)
     assert np.var(means) == pytest.approx(true, rel=0.15)
-    assert 0.93 <= inside / 600 <= 0.99
+    assert inside / 600 >= 0.94
 
 
 def test_the_mean_squares_are_those_of_an_analysis_of_variance() -> None:

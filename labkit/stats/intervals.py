@@ -156,7 +156,7 @@ def seeds_needed(difference: float, deviation: float, power: float = 0.8) -> int
         raise LabError(f"the deviation over seeds is {deviation}: valid are finite numbers above 0")
     from statsmodels.stats.power import TTestPower  # not above: its import takes two seconds, in every notebook
 
-    test, effect = TTestPower(), abs(difference) / deviation
+    test, effect = TTestPower(), min(abs(difference) / deviation, 100.0)  # of which two seeds are enough
 
     def lacking(n: float) -> float:
         reached = test.power(effect, n, ALPHA)
