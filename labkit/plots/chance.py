@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from labkit.plots.style import BLUE, INK, VERMILION, style
+from labkit.plots.style import BLUE, INK, style
 from labkit.stats.counts import TEST_IMAGES
 
 
@@ -26,13 +26,13 @@ def plot_pairs(first: "pd.Series[float]", second: "pd.Series[float]", names: tup
         figure, (pairs, gaps) = plt.subplots(1, 2, figsize=(8.2, 3.6), layout="constrained")
         for before, after in zip(first, second, strict=True):
             pairs.plot([0, 1], [100 * before, 100 * after], color=INK, lw=0.8, alpha=0.6)
-        for column, (values, colour) in enumerate(((first, BLUE), (second, VERMILION))):
-            pairs.plot([column] * len(values), 100 * values, "o", ms=5, color=colour)
+        for column, values in enumerate((first, second)):
+            pairs.plot([column] * len(values), 100 * values, "o", ms=5, color=BLUE)
         pairs.set(xlim=(-0.4, 1.4), ylabel="accuracy (%)", title="one line for each seed")
         pairs.set_xticks([0, 1], names)
         gaps.axhline(0, color=INK, lw=1, ls="--")
         gaps.vlines(difference.index, 0, difference, color=INK, lw=0.8)
-        gaps.plot(difference.index, difference, "o", ms=6, color=INK)
+        gaps.plot(difference.index, difference, "o", ms=6, color=BLUE)
         gaps.set(xlabel="seed", ylabel="difference (images of 10,000)", title=f"{names[1]} less {names[0]}")
         gaps.xaxis.get_major_locator().set_params(integer=True)
         figure.suptitle(title, color=INK)
@@ -51,14 +51,19 @@ def plot_chance(means: NDArray[np.float64], observed: float, xlabel: str, title:
     """
     with style():
         figure, axes = plt.subplots(figsize=(8.2, 3), layout="constrained")
-        edges = np.linspace(means.min(), means.max(), 62)
-        extreme = np.abs(means) >= abs(observed) - 1e-9
-        parts = [means[~extreme], means[extreme]]
+        far = abs(observed) - 1e-9  # an edge of the bars, so that none is half of each kind
+        width = far / 8 if far > 0 else 1.0
+        reach = int(np.ceil(np.abs(means).max() / width))
+        extreme = np.abs(means) >= far
         axes.hist(
-            parts, list(edges), stacked=True, color=[INK, VERMILION], label=["closer to 0", "at least as far from 0"]
+            [means[~extreme], means[extreme]],
+            [width * step for step in range(-reach, reach + 1)],
+            stacked=True,
+            color=[INK, BLUE],
+            label=["closer to 0 than observed", "at least as far from 0"],
         )
-        for side in (-abs(observed), abs(observed)):
-            axes.axvline(side, color=BLUE, ls="--", label="the observed distance" if side > 0 else None)
+        for side in (-far, far):
+            axes.axvline(side, color=INK, ls="--")
         axes.set(xlabel=xlabel, ylabel="worlds", title=title)
-        axes.legend(fontsize=8)
+        figure.legend(fontsize=8, ncols=2, loc="outside lower center")
     return figure
