@@ -11,7 +11,8 @@ from labkit.base.files import save_arrays, write_text
 from labkit.data.mnist import ImageSet
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record
-from labkit.sweep.evidence import EvidenceJob, planned_jobs, read_plan, ship_evidence, train_job
+from labkit.stats.plan import read_plan
+from labkit.sweep.evidence import EvidenceJob, planned_jobs, ship_evidence, train_job
 
 JOBS = planned_jobs(read_plan())
 

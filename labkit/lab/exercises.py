@@ -183,8 +183,38 @@ EXERCISES: dict[str, Exercise] = {
         "Divide s, with n - 1 in its denominator, by the square root of n; and the factor is that of n - 1 degrees.",
         (([98.4, 98.5],), ([98.41, 98.36, 98.47, 98.4],), ([97.0, 98.0, 99.5],)),
     ),
-    "09-2": Exercise(("ab4ae6eda97071ae",), "One throw for each image that only one of the two gets right."),
-    "09-3": Exercise(("eba37ee23fa9d9bb",), "The same seeds for both recipes: paired. And 90%, not 80%."),
+    "09-2": Exercise(
+        ("f54f62d1f4a08e80",),
+        "One throw for each image that only one of the two gets right; and both tails count.",
+        decimals=2,
+    ),
+    "09-3": Exercise(  # by the noncentral t distribution, or by the normal approximation
+        ("eba37ee23fa9d9bb", "4173a00e3a3ecd3d"),
+        "The same seeds for both recipes: paired. And 90%, not 80%.",
+    ),
+    "09-4": Exercise(
+        (
+            "0308cb763f5eb06b",
+            "0308cb763f5eb06b",
+            "d02160ff00b87d7f",
+            "d02160ff00b87d7f",
+            "a8b474d011de44d9",
+            "a8b474d011de44d9",
+            "598c268258230842",
+            "598c268258230842",
+        ),
+        "The verdicts are tried in an order: which one comes first? And what makes a sign the claimed one?",
+        (
+            (-5.1, -1, 0.016, 0.118),
+            (6.0, 1, 0.03, 0.001),
+            (150.0, 1, 0.98, 0.001),
+            (-48.0, -1, 0.97, 0.02),
+            (-48.0, 1, 0.97, 0.02),
+            (20.0, -1, 0.6, 0.03),
+            (-30.0, 1, 0.9, 0.05),
+            (4.0, 1, 0.05, 1.0),
+        ),
+    ),
 }
 
 

@@ -21,6 +21,7 @@ from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record, make_record, read_record, test_as_trained
+from labkit.stats.plan import read_plan
 from labkit.sweep.cluster import run_jobs
 
 THREADS = 1
@@ -50,13 +51,6 @@ class EvidenceJob:
     def name(self) -> str:
         """The name of the job's files."""
         return f"{self.run}-seed-{self.seed:04d}"
-
-
-def read_plan(folder: Path | None = None) -> dict[str, Any]:
-    """Return the plan: what is trained, with how many seeds, and how it is judged."""
-    path = (folder or evidence_dir()) / "plan.json"
-    plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return plan
 
 
 def evidence_dir() -> Path:
