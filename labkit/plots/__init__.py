@@ -4,6 +4,7 @@ from labkit.plots.ablation import plot_ablation, plot_blocks
 from labkit.plots.convolution import plot_convolution_step, plot_receptive_fields
 from labkit.plots.curves import plot_activations, plot_batch_losses, plot_curves, plot_test_errors
 from labkit.plots.digits import plot_class_counts, plot_confusion, plot_digits
+from labkit.plots.dots import plot_dots, plot_fit
 from labkit.plots.feature_maps import plot_journey, plot_maps
 from labkit.plots.ladder import plot_ladder
 from labkit.plots.schematic import plot_schematic
@@ -26,6 +27,8 @@ __all__ = [
     "plot_curves",
     "plot_differences",
     "plot_digits",
+    "plot_dots",
+    "plot_fit",
     "plot_journey",
     "plot_ladder",
     "plot_maps",
