@@ -104,7 +104,7 @@ def plot_test_errors(
         axes.plot(table.index, total * (1 - table.test_accuracy), "s--", ms=4, color=BLUE, label="this run")
         stars = [(run.epochs, total - run.published.correct) for run in published]
         if stars:
-            axes.plot(*zip(*stars, strict=True), "*", ms=12, color=INK, ls="none", zorder=5, label="published")
+            axes.plot(*zip(*stars, strict=True), "*", ms=12, mfc="none", color=INK, zorder=5, label="published")
         axes.set(xlabel="epoch", ylabel=f"mistakes in {total:,} test images", title=title, yscale="log")
         label_log_axis(axes.yaxis, "{x:,.0f}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
