@@ -6,6 +6,7 @@ from labkit.plots.curves import plot_activations, plot_batch_losses, plot_curves
 from labkit.plots.digits import plot_class_counts, plot_confusion, plot_digits
 from labkit.plots.feature_maps import plot_journey, plot_maps
 from labkit.plots.ladder import plot_ladder
+from labkit.plots.overlay import plot_overlay
 from labkit.plots.schematic import plot_schematic
 from labkit.plots.seeds import plot_differences, plot_seed_curves, plot_seeds
 from labkit.plots.style import BLUE, VERMILION, style
@@ -29,6 +30,7 @@ __all__ = [
     "plot_journey",
     "plot_ladder",
     "plot_maps",
+    "plot_overlay",
     "plot_receptive_fields",
     "plot_schematic",
     "plot_seed_curves",
