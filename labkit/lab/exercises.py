@@ -132,9 +132,9 @@ EXERCISES: dict[str, Exercise] = {
     ),
     # 04
     "04-1": Exercise(
-        ("45c98f9d69fa0f81", "4233ee820f5756f0", "c93e4de852ed96d8", "45c98f9d69fa0f81"),
-        "The derivative is how steep the function is at x, not its value there.",
-        ((2.0, 0.1), (-3.0, 0.1), (-0.5, 0.01), (4.0, 0.3)),
+        ("21a8bf57d49fa1d9", "bd8dc41f74a37c11", "0c50ba0bfb5fff00", "21a8bf57d49fa1d9", "6face38fac0c9346"),
+        "x is fixed here and the slope moves: how much does the output change?",
+        ((2.0, 0.1), (-3.0, 0.1), (-0.5, 0.01), (4.0, 0.3), (-1.25, 0.5)),
     ),
     "04-2": Exercise(
         ("026f1ade69b9d059", "12ef8c55d433c84a", "026f1ade69b9d059", "12ef8c55d433c84a"),
@@ -161,9 +161,14 @@ EXERCISES: dict[str, Exercise] = {
     # 06
     "06-1": Exercise(("58d074a1574c8a18",), "Biases count; running means and variances do not."),
     "06-2": Exercise(
-        ("6c0f2ea0d80c9de7", "c843642f65539bf2", "fd2f0d97dc8cc64c"),
-        "The variance is divided by n, and epsilon stands under the root.",
-        (([1.0, 2.0, 6.0], 1e-5), ([4.0, 4.0, 4.0], 0.001), ([0.0, 2.0], 3.0)),
+        ("8a7a1023ff8f81ae", "63bed09ed36cef41", "e0feb9afed2cc5f6", "6f6d0657fe2f6dd2"),
+        "Write the formula for one value x and sort it by x: what multiplies x, and what remains for x = 0?",
+        (
+            (5.0, 9.0, 1.0, 0.0, 1e-5),
+            (-2.0, 0.25, 1.5, 0.5, 1e-3),
+            (0.3, 0.0, 0.01, -1.0, 0.001),
+            (4.0, 3.0, -2.0, 1.0, 1.0),
+        ),
     ),
     "06-3": Exercise(("8a90549f90d92a5c",), "Each switch has two positions, whatever the others do."),
     # 07

@@ -8,6 +8,7 @@ from labkit.plots.digits import plot_class_counts, plot_confusion, plot_digits
 from labkit.plots.dots import plot_dots, plot_fit
 from labkit.plots.feature_maps import plot_journey, plot_kernels, plot_maps
 from labkit.plots.ladder import plot_ladder
+from labkit.plots.overlay import plot_overlay
 from labkit.plots.schematic import plot_schematic
 from labkit.plots.seeds import plot_differences, plot_reproduction, plot_seed_curves, plot_seeds
 from labkit.plots.style import BLUE, VERMILION, style
@@ -37,6 +38,7 @@ __all__ = [
     "plot_kernels",
     "plot_ladder",
     "plot_maps",
+    "plot_overlay",
     "plot_pairs",
     "plot_receptive_fields",
     "plot_reproduction",

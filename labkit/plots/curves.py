@@ -1,6 +1,6 @@
 """Figures of training: loss, accuracy and mistakes over epochs; the activations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,10 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from labkit.plots.style import BLUE, COLOURS, INK, SKY, VERMILION, label_log_axis, style
+from labkit.plots.style import BLUE, COLOURS, INK, SKY, label_log_axis, style
 from labkit.runs.history import History
 from labkit.runs.registry import Run
+
+Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def plot_curves(histories: Mapping[str, History], title: str, published: Run | Sequence[Run] | None = None) -> Figure:
@@ -112,23 +115,23 @@ def plot_test_errors(
     return figure
 
 
-def plot_activations(slope: float) -> Figure:
-    """Plot ReLU and Leaky ReLU, and their derivatives. Source: figure 7 of the report.
+def plot_activations(shown: Mapping[str, tuple[Function, Function]]) -> Figure:
+    """Plot activations and their derivatives, which break at 0. Source: figure 7 of the report.
 
     Parameters
     ----------
-    slope : float
-        Of Leaky ReLU below 0.
+    shown : mapping of str to (function, function)
+        By name: the activation and its derivative, each from an array to an array. Up to six.
     """
     with style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained")
         x = np.linspace(-4, 4, 401)
-        shown = (("ReLU", 0.0, BLUE, "-"), (f"Leaky ReLU, slope {slope}", slope, VERMILION, "--"))
-        for name, below, colour, line in shown:
-            left.plot(x, np.where(x > 0, x, below * x), line, color=colour, label=name)
-            derivative = np.where(x > 0, 1.0, below)
-            derivative[x == 0] = np.nan  # neither function has a derivative at 0: the line breaks there
-            right.plot(x, derivative, line, color=colour, label=name)
+        # dashed above solid: where two of them agree, both are seen
+        for (name, (activation, derivative)), colour, line in zip(
+            shown.items(), COLOURS, ("-", "--") * 3, strict=False
+        ):
+            left.plot(x, activation(x), line, color=colour, label=name)
+            right.plot(x, np.where(x == 0, np.nan, derivative(x)), line, color=colour, label=name)
         left.set(xlabel="input x", ylabel="output f(x)", title="Activation")
         right.set(xlabel="input x", ylabel="derivative f\u2032(x)", title="Derivative")
         for axes in (left, right):
@@ -137,7 +140,7 @@ def plot_activations(slope: float) -> Figure:
 
 
 def plot_batch_losses(history: History, run: Run, train_images: int, title: str) -> Figure:
-    """Plot the loss of every hundredth batch beside the values that the report's log prints.
+    """Plot the loss of every hundredth batch, on a logarithmic axis, beside the values that the report's log prints.
 
     Parameters
     ----------
@@ -154,6 +157,7 @@ def plot_batch_losses(history: History, run: Run, train_images: int, title: str)
         theirs = [(p["epoch"] - 1 + p["images_seen"] / 60_000, p["batch_loss"]) for p in run.published.progress]
         axes.plot(*zip(*theirs, strict=True), "o-", ms=3, lw=1, color=INK, label="published")
         axes.plot(*zip(*ours, strict=True), "o-", ms=3, lw=1.2, color=BLUE, label="this run")
-        axes.set(xlabel="epochs seen", ylabel="loss of one batch (nats)", title=title)
+        axes.set(xlabel="epochs seen", ylabel="loss of one batch (nats)", title=title, yscale="log")
+        label_log_axis(axes.yaxis, "{x:g}")
         axes.legend(fontsize=8)
     return figure
