@@ -23,7 +23,9 @@ def plot_convolution_step(image: Array, kernel: Array, row: int, column: int) ->
         Of the patch's upper left pixel.
     """
     with style():
-        figure, grid = plt.subplots(1, 4, figsize=(9.5, 2.9), layout="constrained")
+        # two by two: the numbers are still readable on a phone
+        figure, axes_of = plt.subplots(2, 2, figsize=(5.4, 5.8), layout="constrained")
+        grid = axes_of.ravel()
         size = len(kernel)
         patch = image[row : row + size, column : column + size]
         grid[0].imshow(image, **map_colours(image))
@@ -69,7 +71,7 @@ def plot_changes(changes: Mapping[str, Mapping[str, Array]], followed: int) -> F
                 axes.plot(middle, values[followed], "D", ms=6, color=INK, mec="white", zorder=3, label=mark)
         axes.set(xticks=range(len(changes)), xticklabels=list(changes), ylabel="change of the map (%)", ylim=(0, None))
         axes.grid(visible=False, axis="x")
-        axes.legend(fontsize=8, loc="upper right")
+        axes.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
     return figure
 
 
@@ -87,15 +89,19 @@ def plot_receptive_fields(
         By the same layers: mean size of the unit's gradient for each pixel.
     """
     with style():
-        size = (1.75 * len(fields), 4.2)
-        figure, grid = plt.subplots(2, len(fields), figsize=size, layout="constrained")
-        for column, (name, (first, width)) in enumerate(fields.items()):
-            grid[0, column].imshow(image, **map_colours(image))
-            grid[1, column].imshow(gradients[name], cmap="gray_r", vmin=0)
-            grid[0, column].set_title(f"{name}\n{width} × {width} pixels", fontsize=9)
-            for axes in grid[:, column]:
+        columns = 3
+        rows = -(-len(fields) // columns)
+        size = (1.95 * columns, 4.4 * rows)
+        figure, grid = plt.subplots(2 * rows, columns, figsize=size, squeeze=False, layout="constrained")
+        for number, (name, (first, width)) in enumerate(fields.items()):
+            row, column = 2 * (number // columns), number % columns
+            grid[row, column].imshow(image, **map_colours(image))
+            grid[row + 1, column].imshow(gradients[name], cmap="gray_r", vmin=0)
+            grid[row, column].set_title(f"{name}\n{width} × {width} pixels", fontsize=9)
+            for axes in grid[row : row + 2, column]:
                 bare(axes)
                 axes.add_patch(Rectangle((first - 0.5, first - 0.5), width, width, fill=False, ec=VERMILION, lw=2))
-        grid[0, 0].set_ylabel("seen, by the formula")
-        grid[1, 0].set_ylabel("gradient, measured")
+        for row in range(0, 2 * rows, 2):
+            grid[row, 0].set_ylabel("seen, by the formula")
+            grid[row + 1, 0].set_ylabel("gradient, measured")
     return figure
