@@ -158,6 +158,9 @@ EXERCISES: dict[str, Exercise] = {
         "In which of the two is the next channel the next number? In which is it 25 numbers away?",
         ((0, 0, 0), (1, 0, 0), (0, 0, 1), (10, 2, 3), (63, 4, 4)),
     ),
+    "05-4": Exercise(
+        (), "Compare your loop with that of the notebook, line by line.", trial="labkit.torch.loop_trial:try_loop"
+    ),
     # 06
     "06-1": Exercise(("58d074a1574c8a18",), "Biases count; running means and variances do not."),
     "06-2": Exercise(

@@ -12,7 +12,6 @@ from labkit.torch.probe import probe
 from labkit.torch.saving import load_model, save_model
 from labkit.torch.speed import LikeTorchvision, flops_of_batch
 from labkit.torch.training import fit, train_epoch
-from labkit.torch.twin import state_arrays
 from labkit.torch.weights import weights_sha256
 
 __all__ = [
@@ -35,7 +34,6 @@ __all__ = [
     "read_keras_layers",
     "save_model",
     "set_seed",
-    "state_arrays",
     "threads",
     "train_epoch",
     "train_fast",
