@@ -64,7 +64,7 @@ def plot_changes(changes: Mapping[str, Mapping[str, Array]], followed: int) -> F
                 middle = case + side
                 spread = np.linspace(-0.13, 0.13, len(values))  # in their order: the same dots in each run
                 # the legend leaves out what begins with _
-                label = "_" * (case > 0) + f"{kind}: one digit, and the median"
+                label = "_" * (case > 0) + f"{kind} (dots: digits, line: median)"
                 mark = "_" * (case > 0 or side < 0) + "the digit that we follow"
                 axes.plot(middle + spread, values, "o", ms=2.5, alpha=0.35, mew=0, color=colour)
                 axes.hlines(np.median(values), middle - 0.17, middle + 0.17, color=colour, lw=3, label=label)
