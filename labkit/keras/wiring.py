@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from labkit.keras.quiet_tensorflow import keras
 from labkit.runs.frameworks import Floats
 from labkit.runs.wiring import PIXELS, Step, Wire, normalisation
@@ -85,9 +83,7 @@ def _arrays(layer: Any) -> dict[str, Floats]:
         present = {"weight": layer.kernel, "bias": layer.bias}
     else:
         return {}
-    arrays = {
-        name: np.asarray(keras.ops.convert_to_numpy(a), np.float32) for name, a in present.items() if a is not None
-    }
+    arrays = {name: a.value.numpy() for name, a in present.items() if a is not None}
     if isinstance(layer, layers.Conv2D):
         arrays["weight"] = arrays["weight"].transpose(3, 2, 0, 1)
     elif isinstance(layer, layers.Dense):

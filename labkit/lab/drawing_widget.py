@@ -51,7 +51,7 @@ class DrawWidget(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def _answer(self, _widget: Any, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:
-        image = np.frombuffer(buffers[0], np.uint8).reshape(28, 28)
+        image = np.frombuffer(buffers[0], np.uint8).reshape(28, 28).copy()  # PyTorch warns of what cannot be written
         network = str(content.get("network", self.network))
         if content.get("kind") == "unit":
             unit, buffers = self.unit(image, network, str(content["layer"]), int(content["map"]))

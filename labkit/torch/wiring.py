@@ -46,7 +46,7 @@ def wires(network: nn.Module, layers: Callable[[str, nn.Module], bool], mean: fl
 
 
 class _Watch(TorchFunctionMode):
-    """Sees every call of a PyTorch function, and notes of each tensor which layer it is from and what was done since."""
+    """Sees every call of a PyTorch function; notes which layer a tensor is from, and what was done since."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,15 +77,12 @@ class _Watch(TorchFunctionMode):
         return output
 
     def layer(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        origin = self.origins.get(id(inputs[0])) if inputs else None
+        source, before = self.origins.get(id(inputs[0]), ("", ())) if inputs else ("", ())
         step = _layer_step(module)
-        if origin and step and name not in self.found:  # a layer that is used twice is shown as it was used last
-            arrays = {
-                key: t for key, t in [*module.named_parameters(), *module.named_buffers()] if t.is_floating_point()
-            }
-            source, before = origin
-            if all(s["op"] in STEPS for s in before):
-                self.found[name] = Wire(step, source, before, {k: t.detach().cpu().numpy() for k, t in arrays.items()})
+        if source and step and all(s["op"] in STEPS for s in before):
+            arrays = dict(module.named_parameters()) | dict(module.named_buffers())
+            kept = {k: t.detach().cpu().numpy() for k, t in arrays.items() if t.is_floating_point()}
+            self.found[name] = Wire(step, source, before, kept)
         else:
             self.found.pop(name, None)
         if isinstance(output, Tensor):

@@ -1,6 +1,7 @@
 """The report in a browser: the drawing page reads digits as Python does, every link leads somewhere, all readable."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from labkit.base.files import write_text
 from labkit.base.paths import notebooks_dir
 from labkit.data.digits import mnist_image
 from labkit.data.mnist import load_mnist
-from labkit.lab.drawing_widget import grey_maps
+from labkit.lab.drawing_widget import DrawWidget, grey_maps
 from labkit.report.drawing_page import write_draw_page
 from labkit.report.index_page import write_report
 from labkit.report.pages import write_page
@@ -151,6 +152,115 @@ def test_a_digit_can_be_drawn_with_the_keyboard(
     assert np.ptp(columns) < 6
     page.keyboard.press("Delete")
     assert page.evaluate("labkitPad.pad.read()") is None
+
+
+EXPLAIN = """async ([units, places]) => {
+  const { explain } = await import("./draw/unit.js");
+  return units.map((unit) => places.map(([y, x]) => {
+    const [, height = 1, width = 1] = unit.shape;
+    return explain(unit, y % height, x % width)?.value ?? null;
+  }));
+}"""
+PLACES = [(0, 0), (5, 9), (13, 12), (26, 27)]
+
+
+def drawn(page: Any) -> np.ndarray[Any, Any]:
+    """Draw a seven, and return it as the network sees it."""
+    draw_seven(page)
+    page.wait_for_timeout(500)
+    return np.array(page.evaluate("Array.from(labkitPad.pad.read())"), np.uint8).reshape(28, 28)
+
+
+def test_every_pixel_of_the_page_is_made_as_the_panel_says(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    open_pad(page, serve(site[0]))
+    _, layers = site[1](drawn(page))
+    for name, values in layers.items():
+        for number in (0, len(values) - 1):
+            get = f"async ([name, map, places]) => ({EXPLAIN})([[await labkitPad.unitOf(name, map)], places])"
+            (made,) = page.evaluate(get, [name, number, PLACES])
+            maps = values[number].reshape(values.shape[1:] or (1, 1))
+            height, width = maps.shape
+            expected = [maps[y % height, x % width] for y, x in PLACES]
+            assert np.allclose(made, expected, atol=1e-3), name
+
+
+@pytest.mark.parametrize(
+    "network", ["keras baseline", "keras extra-conv-same", "torch keras-twin", "torch deep-bn-without-depth"]
+)
+def test_every_pixel_of_the_widget_is_made_as_the_panel_says(
+    network: str, page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    used, name = network.split()
+    package = import_module(f"labkit.{used}")
+    probe = package.probe(package.build(name, "relu", 1))
+    image = load_mnist().test_images[0]
+    page.goto(f"{serve(site[0])}draw.html")
+    _, layers = probe(image)
+    widget = DrawWidget(probe)
+    units, expected = [], []
+    for layer, values in layers.items():
+        unit, (own, source) = widget.unit(image, "network", layer, len(values) - 1)
+        unit["values"] = np.frombuffer(own, np.float32).tolist()
+        unit["source"] = {"shape": unit["source"], "values": np.frombuffer(source, np.float32).tolist()}
+        units.append(unit)
+        maps = values[-1].reshape(values.shape[1:] or (1, 1))
+        expected.append([maps[y % maps.shape[0], x % maps.shape[1]] for y, x in PLACES])
+    assert np.allclose(page.evaluate(EXPLAIN, [units, PLACES]), expected, atol=1e-3)
+
+
+def test_a_pixel_is_explained_with_the_mouse_and_with_the_keyboard(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    open_pad(page, serve(site[0]))
+    image = drawn(page)
+    _, layers = site[1](image)
+    said, maps = page.locator(".lk-sum"), page.locator(".lk-maps > figure canvas[tabindex]")
+    box = maps.nth(2).bounding_box()  # conv2: 16 maps of 14x14 in a row, and a gap behind each
+    maps.nth(2).click(position={"x": box["width"] * (3 * 15 + 6.5) / 239, "y": box["height"] * 4.5 / 59})
+    page.wait_for_function("document.querySelector('.lk-sum')?.textContent.includes('conv2, map 3, row 4, column 6')")
+    assert f"= {layers['conv2'][3, 4, 6]:.3f}".replace("-", "−") in said.inner_text()
+    assert page.locator(".lk-unit .lk-grid").count() == 4 * 3  # window, kernel and products of four of the 32 maps
+    assert serious_findings(page, "#pad") == []
+    page.get_by_role("button", name="Close").click()
+    page.locator(".lk-unit").wait_for(state="detached")
+
+    maps.first.focus()
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_function(
+        "document.querySelector('.lk-sum')?.textContent.includes('conv1, map 17, row 14, column 14')"
+    )
+    page.wait_for_function("document.activeElement.getAttribute('aria-label').startsWith('Map 17 of conv1')")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    assert "conv1, map 17, row 13, column 13" in said.inner_text()
+    assert f"= {layers['conv1'][17, 13, 13]:.3f}".replace("-", "−") in said.inner_text()
+
+    page.get_by_role("button", name="Clear").click()  # another drawing: the same pixel
+    draw_seven(page)
+    page.wait_for_function(
+        "document.querySelector('.lk-sum')?.textContent.includes('conv1, map 17, row 13, column 13')"
+    )
+    page.locator(".lk-own canvas").focus()
+    page.keyboard.press("Escape")
+    assert page.locator(".lk-unit").count() == 0
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Feature maps of layer conv1")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_panel_fits_a_phone(scheme: str, page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme=scheme)
+    open_pad(page, serve(site[0]))
+    draw_seven(page)
+    shown_percentages(page)
+    for number in range(page.locator(".lk-maps > figure").count()):
+        page.locator(".lk-maps > figure > .lk-mosaic canvas").nth(number).click()
+        page.locator(".lk-maps > figure").nth(number).locator(".lk-sum:not(:empty)").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, number
+        assert serious_findings(page, ".lk-unit") == [], number
 
 
 def test_opened_as_a_file_the_page_says_what_to_do(page: Any, site: tuple[Path, Probe]) -> None:

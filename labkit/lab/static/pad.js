@@ -130,7 +130,7 @@ export function makePad(root, { classNames, networks, network, onImage, onNetwor
   const maps = makeMaps(make, askUnit);
   const details = make("details", { open: "" }, make("summary", {}, "Feature maps, layer by layer"),
     make("p", { class: "lk-hint" }, "Click a pixel of a map to see the numbers that make it. Keyboard: arrow keys choose " +
-      "a map, Enter opens it; then arrow keys move the pixel, Escape closes."), maps.element);
+      "a map, Enter opens it; then arrow keys move the pixel, Escape closes. Maps, rows and columns count from 0."), maps.element);
   root.append(
     make("div", { class: "lk-top" },
       make("div", {}, make("div", { class: "lk-paper" }, canvas, marker), controls),

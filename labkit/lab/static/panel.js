@@ -9,6 +9,7 @@ const NAMES = {
 const MOST_TERMS = 4, MOST_VALUES = 8; // shown of input maps, of input values
 
 const number = (value, decimals = 3) => value.toFixed(decimals).replace("-", "−").replace(/^−(0\.0*)$/, "$1");
+const signed = (value) => (value < 0 ? `(${number(value)})` : number(value)); // behind an operator
 const operation = (step) => (step.op === "max_pool" ? `max pooling ${step.size.join("×")}` : NAMES[step.op]);
 const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
@@ -23,7 +24,8 @@ export function makePanel({ make, ask, onClose }) {
   const said = make("p", { class: "lk-sum", "aria-live": "polite" });
   const rows = make("div", {});
   const element = make("section", { class: "lk-unit", "aria-label": "How one pixel is made" },
-    make("div", { class: "lk-head" }, heading, closeButton), plane, said, rows);
+    make("div", { class: "lk-head" }, heading, closeButton),
+    make("div", { class: "lk-made" }, plane, said), rows);
 
   function showPlane(canvas, frame, values, height, width, box, most) {
     const zoom = Math.max(4, Math.min(24, Math.floor(most / Math.max(height, width))));
@@ -37,7 +39,7 @@ export function makePanel({ make, ask, onClose }) {
     const table = make("table", { class: "lk-grid" }, make("caption", {}, caption));
     for (let start = 0; start < values.length; start += columns) {
       table.append(make("tr", {}, ...values.slice(start, start + columns).map((value, i) => {
-        const cell = make("td", {}, value === null ? "0" : number(value, 2));
+        const cell = make("td", {}, value === null ? "0" : number(value, scale < 0.3 ? 3 : 2));
         if (value === null) cell.className = "lk-outside";
         else {
           const share = (0.4 * Math.min(1, Math.abs(value) / (scale || 1))).toFixed(2);
@@ -109,8 +111,8 @@ export function makePanel({ make, ask, onClose }) {
     const scales = { window: largest(shown.map((term) => term.values)), kernel: largest(shown.map((term) => term.kernel)),
       products: largest(shown.map((term) => term.values.map((value, i) => (value ?? 0) * term.kernel[i]))) };
     const most = rest.length ? `, of which the ${shown.length} that contribute most are shown` : "";
-    rows.append(make("p", { class: "lk-hint" },
-      `Input: ${whence(wire, input, wire.before)}${most}. Blue is positive, orange negative.`));
+    const colours = values ? "" : " Blue is positive, orange negative.";
+    rows.append(make("p", { class: "lk-hint" }, `Input: ${whence(wire, input, wire.before)}${most}.${colours}`));
     if (values) return void rows.append(valueTable(shown, what));
     rows.append(...shown.map((term) => termRow(one ? "" : `map ${term.channel}`, input, term, scales)));
   }
@@ -134,8 +136,8 @@ export function makePanel({ make, ask, onClose }) {
     }
     if (found.kind === "batch_norm") {
       const { mean, variance, eps, weight, bias } = found.scale;
-      text += `. Batch normalisation: (${number(found.given)} − mean ${number(mean)}) / √(variance ${number(variance)} + ` +
-        `${eps}) × ${number(weight)} + ${number(bias)} = ${number(found.total)}`;
+      text += `. Batch normalisation: (${number(found.given)} − mean ${signed(mean)}) / √(variance ${number(variance)} + ` +
+        `${eps}) × ${signed(weight)} + ${signed(bias)} = ${number(found.total)}`;
     } else if (step.op !== "max_pool") text += `. ${operation(step)} makes ${number(found.total)} of it`;
     said.textContent = `${name} = ${found.kind === "batch_norm" ? number(found.total) : number(found.value)}: from ${text}.` +
       next(found.value);
