@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
     export_onnx(TorchModel(network, 0.1307, 0.3081), out / "deep.onnx")
     names = [path.stem for path in sorted(notebooks_dir().glob("[0-9][0-9]_*.ipynb"))][:2]
     for name in names:
-        nbformat.write(_notebook(name), out / f"{name}.ipynb")
+        nbformat.write(_notebook(name, out), out / f"{name}.ipynb")
         write_page(out / f"{name}.ipynb", names)
     write_report(out, [Outcome(name, "done", 1.0, "", "") for name in names], "quick", {"seed": 3})
     with pytest.MonkeyPatch.context() as patch:
@@ -48,14 +48,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
     return out, load_probe(out / "deep.pth")
 
 
-def _notebook(name: str) -> nbformat.NotebookNode:
+def _notebook(name: str, out: Path) -> nbformat.NotebookNode:
     import base64
 
     from matplotlib.figure import Figure
 
     from labkit.plots.style import png
 
-    picture = base64.b64encode(png(Figure(figsize=(2, 1)))).decode()
+    picture = base64.b64encode(
+        png(Figure(figsize=(2 + int(name[:2]), 1)), out / "figures" / f"{name[:2]}_one.png")
+    ).decode()
     table = "<table><tr><th>run</th><th>accuracy (%)</th></tr><tr><td>one</td><td>97.35</td></tr></table>"
     outputs = [
         nbformat.v4.new_output("stream", name="stdout", text="Test set: Average loss: 0.1\n"),
@@ -71,7 +73,7 @@ def _notebook(name: str) -> nbformat.NotebookNode:
                 f"# {name}\n\nThe loss is $-\\log p_y$; over $n$ images\n\n$$\\frac{{1}}{{n}}$$"
             ),
             nbformat.v4.new_markdown_cell("## Set-up\n\nText with `code`."),
-            nbformat.v4.new_code_cell(code, outputs=outputs),
+            nbformat.v4.new_code_cell(code, outputs=outputs, metadata={"tags": ["establishes"]}),
         ]
     )
 
@@ -303,6 +305,25 @@ def test_axe_has_no_serious_finding(
         if html.name == "draw.html":
             page.wait_for_selector("#pad[data-ready]", timeout=60_000)
         assert serious_findings(page) == [], html.name
+
+
+def test_the_front_page_opens_with_findings_and_a_card_for_each_notebook(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    page.goto(f"{serve(site[0])}index.html")
+    heads = page.locator("h2").all_inner_texts()
+    assert heads[:4] == ["What the series found", "Notebooks", "Results on the test images", "Figures, by notebook"]
+    cards = page.locator(".cards > li")
+    assert cards.count() == 2
+    for card in cards.all():
+        assert card.locator("img").evaluate("(image) => image.complete && image.naturalWidth > 0")
+        assert "Average loss" in card.inner_text()
+        card.locator("a[href^='#figures-']").click()
+        assert (
+            page.evaluate("document.querySelector(location.hash).parentElement.querySelectorAll('figure').length") == 1
+        )
+    page.emulate_media(media="print")
+    assert all(page.locator(f"{part} img").first.is_visible() for part in (".cards", "figure"))
 
 
 def test_pages_fit_a_phone_and_figures_zoom(page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]) -> None:
