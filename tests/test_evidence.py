@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labkit.base.files import save_arrays, write_text
 from labkit.data.mnist import ImageSet
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record
 from labkit.sweep.evidence import EvidenceJob, planned_jobs, read_plan, ship_evidence, train_job
+from labkit.sweep.jobs import write_job
 
 JOBS = planned_jobs(read_plan())
 
@@ -80,8 +80,7 @@ def test_finished_jobs_are_added_to_what_ships_and_seeds_that_are_there_are_kept
 
     def finish(out: Path, seed: int) -> Record:
         record, predictions = train_job(replace(first("torch-baseline-20"), test_after=(1, 2), seed=seed), data)
-        save_arrays(out / f"torch-baseline-20-seed-{seed:04d}.npz", **predictions)
-        write_text(out / f"torch-baseline-20-seed-{seed:04d}.json", json.dumps(record.to_dict()))
+        write_job(out, f"torch-baseline-20-seed-{seed:04d}", record, **predictions)
         return record
 
     records = {seed: finish(tmp_path / "one", seed) for seed in (3, 1)}

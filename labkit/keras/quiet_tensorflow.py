@@ -40,7 +40,7 @@ def suit_rewriting(network: "keras.Model") -> None:
 
     To be called before a function of the network runs for the first time. With Leaky ReLU this rewriting of the graph
     ("remapping") fails in TensorFlow 2.18 to 2.20, and says so in red in the middle of a training. The weights are
-    bitwise the same with and without it; for the Keras baseline it saves a twentieth of the time.
+    bitwise the same with and without it.
     """
     leaky = any(isinstance(layer, keras.layers.LeakyReLU) for layer in network.layers)
     tf.config.optimizer.set_experimental_options({"remapping": not leaky})

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit.base.files import make_folder, save_arrays, write_bytes, write_text
+from labkit.base.files import make_folder, write_bytes, write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record, make_record, read_record, test_as_trained
 from labkit.sweep.cluster import run_jobs
+from labkit.sweep.jobs import is_finished, write_job
 
 THREADS = 1
 
@@ -52,10 +53,9 @@ class EvidenceJob:
         return f"{self.run}-seed-{self.seed:04d}"
 
 
-def read_plan(folder: Path | None = None) -> dict[str, Any]:
+def read_plan() -> dict[str, Any]:
     """Return the plan: what is trained, with how many seeds, and how it is judged."""
-    path = (folder or evidence_dir()) / "plan.json"
-    plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    plan: dict[str, Any] = json.loads((evidence_dir() / "plan.json").read_text(encoding="utf-8"))
     return plan
 
 
@@ -110,25 +110,16 @@ def train_job(job: EvidenceJob, data: ImageSet | None = None) -> tuple[Record, d
 def train_evidence(out: Path, workers: int | None = None) -> dict[str, str]:
     """Train the jobs of the plan that are neither in `out` nor shipped; return those that failed, one line each."""
     make_folder(out)
-    shipped = {f"{path.stem}-seed-{seed:04d}" for path in shipped_runs(evidence_dir()) for seed in _seeds(path)}
-    jobs = {job.name: job for job in planned_jobs(read_plan()) if job.name not in shipped}
-    left = {name: job for name, job in jobs.items() if not (out / f"{name}.json").exists()}
+    plan = read_plan()
+    shipped = {run: _read_compact(evidence_dir() / f"{run}.json")[0] for run in plan["runs"]}
+    jobs = {job.name: job for job in planned_jobs(plan) if job.seed not in shipped[job.run]}
+    left = {name: job for name, job in jobs.items() if not is_finished(out, name)}
 
     def keep(name: str, result: tuple[Record, dict[str, NDArray[np.uint8]]]) -> None:
         record, predictions = result
-        save_arrays(out / f"{name}.npz", **predictions)
-        write_text(out / f"{name}.json", json.dumps(record.to_dict(), indent=1) + "\n")
+        write_job(out, name, record, **predictions)
 
     return run_jobs(train_job, left, keep, workers=workers, threads=THREADS)
-
-
-def shipped_runs(folder: Path) -> list[Path]:
-    """Return the JSON files of the runs in an evidence folder; the plan is none."""
-    return sorted(path for path in folder.glob("*.json") if path.name != "plan.json")
-
-
-def _seeds(path: Path) -> list[int]:
-    return [entry["seed"] for entry in json.loads(path.read_text(encoding="utf-8"))["seeds"]]
 
 
 def ship_evidence(out: Path, target: Path) -> list[Path]:
@@ -145,14 +136,15 @@ def ship_evidence(out: Path, target: Path) -> list[Path]:
     for run in read_plan()["runs"]:
         path = target / f"{run}.json"
         seeds, predictions = _read_compact(path)
-        new = {read_record(job).recipe.seed: job for job in sorted(out.glob(f"{run}-seed-*.json"))}
-        if not new.keys() - seeds.keys():
-            continue
-        for seed, job in new.items():
-            if seed not in seeds:
-                seeds[seed] = _seed_entry(read_record(job))
+        before = len(seeds)
+        for job in out.glob(f"{run}-seed-*.json"):
+            record = read_record(job)
+            if (seed := record.recipe.seed) not in seeds:
+                seeds[seed] = _seed_entry(record)
                 with np.load(job.with_suffix(".npz")) as arrays:
                     predictions[seed] = dict(arrays)
+        if len(seeds) == before:
+            continue
         order = sorted(seeds)
         packed = io.BytesIO()
         names = list(predictions[order[0]])

@@ -225,7 +225,7 @@ def sweep_runs(
 
     def keep(name: str, results: list[tuple[Record, NDArray[np.uint8]]]) -> None:
         for job, (record, predictions) in zip(unfinished[name], results, strict=True):
-            _write(out, job.name, record, predictions)
+            write_job(out, job.name, record, predictions=predictions)
 
     threads = max((job.threads for job in jobs), default=1)
     failures = run_jobs(train_jobs, unfinished, keep, scheduler=scheduler, workers=workers, threads=threads)
@@ -239,6 +239,7 @@ def is_finished(out: Path, name: str) -> bool:
     return (out / f"{name}.json").exists() and (out / f"{name}.npz").exists()
 
 
-def _write(out: Path, name: str, record: Record, predictions: NDArray[np.uint8]) -> None:
-    save_arrays(out / f"{name}.npz", predictions=predictions)
+def write_job(out: Path, name: str, record: Record, **predictions: NDArray[np.uint8]) -> None:
+    """Write the two files of a finished job, as `is_finished` looks for them."""
+    save_arrays(out / f"{name}.npz", **predictions)
     write_text(out / f"{name}.json", json.dumps({"job": name, **record.to_dict()}, indent=1) + "\n")

@@ -1,6 +1,6 @@
 """The networks between lenet-dropout and deep-bn: each of the changes made alone, or undone alone.
 
-Notebook 06 defines the same class in a cell; a test holds both together.
+Without changes this is lenet-dropout, with all of them deep-bn: a test holds them together.
 """
 
 from collections.abc import Callable, Collection
