@@ -1,16 +1,23 @@
 """The plan of the evidence and the training of its jobs."""
 
+import ast
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 
+from labkit.base.paths import notebooks_dir
 from labkit.data.mnist import ImageSet
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record
-from labkit.sweep.evidence import EvidenceJob, planned_jobs, read_plan, ship_evidence, train_job
+from labkit.runs.registry import LEAKY_SLOPE
+from labkit.stats.plan import read_plan
+from labkit.sweep.evidence import EvidenceJob, planned_jobs, ship_evidence, train_job
 from labkit.sweep.jobs import write_job
 
 JOBS = planned_jobs(read_plan())
@@ -61,6 +68,30 @@ def test_an_ablation_without_changes_is_the_small_network_and_with_all_of_them_d
         original = build(network, activation, 3).eval()
         assert all((a == b).all() for a, b in zip(rebuilt.parameters(), original.parameters(), strict=True))
         assert torch.allclose(rebuilt(images), original(images), atol=1e-6)
+
+
+@pytest.mark.parametrize("change", ["channels", "depth", "batch-norm", "wide-layers", "less-dropout"])
+def test_the_networks_of_the_plan_are_those_of_notebook_06(change: str) -> None:
+    torch = pytest.importorskip("torch")
+    from labkit.torch.ablation import CHANGES, AblationNetwork
+
+    cells = nbformat.read(notebooks_dir() / "06_deep_bn_network.ipynb", as_version=4).cells
+    (source,) = (cell.source for cell in cells if "class Variant(" in cell.source)
+    (definition,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
+    names: dict[str, Any] = {"nn": torch.nn, "partial": partial, "LEAKY_SLOPE": LEAKY_SLOPE}
+    exec(compile(ast.Module([definition], []), "06", "exec"), names)
+    undone = tuple(other for other in CHANGES if other != change)
+    for changes, activation in (((change,), "relu"), (undone, "leaky_relu")):
+        leaky = ("Leaky ReLU",) if activation == "leaky_relu" else ()
+        torch.manual_seed(3)
+        shown = names["Variant"](tuple(name.replace("-", " ") for name in changes) + leaky)
+        torch.manual_seed(3)
+        ours = AblationNetwork(changes, activation)
+        images = torch.rand(4, 1, 28, 28)
+        torch.manual_seed(4)
+        output = shown(images)  # in training mode, where dropout shows as well
+        torch.manual_seed(4)
+        assert torch.equal(output, ours(images))
 
 
 def test_batch_norm_of_the_plain_baseline_is_left_to_keras(mnist: ImageSet) -> None:

@@ -17,11 +17,15 @@ from labkit.keras.weights import describe, weights_sha256
 from labkit.runs.model_files import read_label
 from labkit.runs.registry import LEAKY_SLOPE
 
-SHOWN: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
+SHOWN: tuple[tuple[str, tuple[Any, ...], str, str], ...] = (
     ("01_keras_baseline", (), "baseline", "relu"),
     ("02_more_epochs", (), "baseline", "relu"),
     ("03_extra_conv_layer", ("valid",), "extra-conv", "relu"),
     ("03_extra_conv_layer", ("same",), "extra-conv-same", "relu"),
+    ("03_extra_conv_layer", ("valid", (2, 2)), "baseline", "relu"),
+    ("03_extra_conv_layer", ("valid", (2, 2, 3)), "extra-conv-wide-pool", "relu"),
+    ("03_extra_conv_layer", ("valid", (2, 2, 1)), "extra-conv-two-pools", "relu"),
+    ("03_extra_conv_layer", ("valid", (2, 2), ((0, 6), (0, 6))), "baseline-22x22", "relu"),
     ("04_leaky_relu", (), "baseline", "leaky_relu"),
 )
 
@@ -42,7 +46,7 @@ def build_network_of(notebook: str) -> Callable[..., Any]:
 
 @pytest.mark.parametrize(("notebook", "arguments", "network", "activation"), SHOWN)
 def test_the_network_in_the_notebook_is_that_of_labkit(
-    notebook: str, arguments: tuple[str, ...], network: str, activation: str, tmp_path: Path
+    notebook: str, arguments: tuple[Any, ...], network: str, activation: str, tmp_path: Path
 ) -> None:
     set_seed(1)
     shown = build_network_of(notebook)(*arguments)

@@ -3,7 +3,9 @@
 import itertools
 import json
 import statistics
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from labkit.base.paths import reference_dir  # noqa: E402
 from labkit.data.mnist import ImageSet  # noqa: E402
 from labkit.stats import epochs_table, ladder_table, leave_one_out_table  # noqa: E402
 from labkit.torch.ladder import GOALS, RUNGS, Settings, accuracy, build_small, ladder, train_fast, warp, without_one  # noqa: E402
+from labkit.torch.networks import LeNetDropout  # noqa: E402
 from labkit.torch.weights import weights_sha256  # noqa: E402
 
 
@@ -25,15 +28,15 @@ def changed(one: Settings, other: Settings) -> set[str]:
 def test_each_rung_changes_one_thing() -> None:
     rungs = list(ladder().values())
     assert rungs[0] == Settings()
-    assert [len(changed(below, above)) for below, above in itertools.pairwise(rungs)] == [1] * 10
+    assert [len(changed(below, above)) for below, above in itertools.pairwise(rungs)] == [1] * 14
 
 
 def test_leaving_one_out_takes_back_that_change_alone() -> None:
     top = list(ladder().values())[-1]
     left_out = without_one()
-    assert [name.removeprefix("without ") for name in left_out] == list(RUNGS)[1:]
-    for name, settings in left_out.items():
-        assert changed(top, settings) == set(RUNGS[name.removeprefix("without ")])
+    assert list(left_out)[2:4] == ["with dropout", "without more feature maps"]
+    for (name, change), settings in zip(list(RUNGS.items())[1:], left_out.values(), strict=True):
+        assert changed(top, settings) == set(change), name
 
 
 @pytest.mark.parametrize("name", ladder() | without_one() | GOALS)
@@ -63,9 +66,19 @@ def test_the_number_of_steps_follows_epochs_and_batch_size(mnist: ImageSet) -> N
     assert seen == [*[30] * 8, 10, *[30] * 5]  # 1.5 epochs of nine batches are 13.5 steps, rounded to an even number
 
 
-def test_the_small_network_fits_its_images() -> None:
-    for (crop, side), stride, wide in itertools.product(((True, 24), (False, 28)), (True, False), (True, False)):
-        assert build_small(crop, stride, wide)(torch.zeros(2, 1, side, side)).shape == (2, 10)
+def test_the_plain_network_is_that_of_the_report() -> None:
+    outputs = []
+    builders: list[Callable[[], Any]] = [lambda: build_small(Settings()), LeNetDropout]
+    for build in builders:
+        torch.manual_seed(1)
+        outputs.append(build()(torch.ones(3, 1, 28, 28)))  # in training mode, where dropout shows as well
+    assert torch.equal(outputs[0], outputs[1])
+
+
+def test_every_network_of_the_ladder_fits_its_images() -> None:
+    for settings in (ladder() | without_one() | GOALS).values():
+        side = 24 if settings.crop else 28
+        assert build_small(settings)(torch.zeros(2, 1, side, side)).shape == (2, 10)
 
 
 def test_a_warp_by_nothing_is_the_inner_part() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labkit.lab.exercises import check
+from labkit.lab.exercises import EXERCISES, check
 
 MODULES = [import_module(f"mutants.{p.stem}") for p in sorted((Path(__file__).parent / "mutants").glob("nb*.py"))]
 WRONG = [(exercise, answer) for module in MODULES for exercise, wrong in module.MUTANTS.items() for answer in wrong]
@@ -21,3 +21,7 @@ def test_a_wrong_answer_is_refused(exercise: str, answer: Any, capsys: pytest.Ca
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__[-4:])
 def test_there_are_three_wrong_answers_for_each(module: Any) -> None:
     assert all(len(wrong) >= 3 for wrong in module.MUTANTS.values())
+
+
+def test_every_exercise_has_wrong_answers() -> None:
+    assert {exercise for exercise, _ in WRONG} == set(EXERCISES)

@@ -45,6 +45,13 @@ def test_every_formula_of_the_series_becomes_mathml(source: Path, tmp_path: Path
     assert not re.search(r"<m[a-z]+>[^<]*\\", page)  # a command that the converter does not know stays as it is
 
 
+def test_a_link_to_another_notebook_leads_to_its_page(tmp_path: Path) -> None:
+    cells = [nbformat.v4.new_markdown_cell("See [09](09_real.ipynb) and [08](08_speed.ipynb).")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "07_summary.ipynb")
+    page = write_page(tmp_path / "07_summary.ipynb", ["07_summary", "09_real"]).read_text(encoding="utf-8")
+    assert 'See <a href="09_real.html">09</a> and 08.' in page
+
+
 def test_a_formula_with_a_mistake_is_shown_as_it_is_written(tmp_path: Path) -> None:
     cells = [nbformat.v4.new_markdown_cell("It is $x^$, and $a < b$ with `$HOME`.")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "page.ipynb")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from labkit.base.errors import LabError
-from labkit.stats.intervals import bootstrap_interval, seeds_needed, t_interval
-from labkit.stats.paired_tests import mcnemar, paired_difference
+from labkit.stats.differences import difference_over_seeds, probability_of_improvement, with_images
+from labkit.stats.intervals import bootstrap_interval, prediction_interval, seeds_needed, t_interval
+from labkit.stats.paired_tests import mcnemar
 
 # Student (1908), section 9: additional hours of sleep under two drugs, ten patients; also R's data set `sleep`.
 SLEEP_1 = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
@@ -34,11 +35,59 @@ def test_t_interval_of_the_nist_handbook() -> None:
 
 def test_paired_difference_of_students_sleep_data() -> None:
     # R's documentation of `t.test`: t = 4.0621, df = 9, p = 0.002833, 0.7001142 to 2.4598858, mean 1.58
-    found = paired_difference(SLEEP_1, SLEEP_2)
-    assert found.n == 10
+    found = difference_over_seeds(SLEEP_1, SLEEP_2, paired=True)
+    assert found.n == (10, 10)
     assert found.p_value == pytest.approx(0.002833, abs=1e-6)
     assert (found.mean, found.low, found.high) == pytest.approx((1.58, 0.7001142, 2.4598858), abs=1e-6)
     assert found.mean / (found.deviation / 10**0.5) == pytest.approx(4.0621, abs=1e-4)
+
+
+def test_welch_of_students_sleep_data() -> None:
+    # R's documentation of `t.test(extra ~ group, data = sleep)`: t = 1.8608, df = 17.776, p = 0.07939, -0.2054832 to
+    # 3.3654832
+    found = difference_over_seeds(SLEEP_1, SLEEP_2, paired=False)
+    assert found.p_value == pytest.approx(0.07939, abs=5e-6)
+    assert (found.low, found.high) == pytest.approx((-0.2054832, 3.3654832), abs=1e-6)
+    assert found.freedom == pytest.approx(17.776, abs=5e-4)
+
+
+@pytest.mark.parametrize("margin", [0.5, 2.0, 3.0])
+def test_equivalence_is_that_of_statsmodels(margin: float) -> None:
+    weightstats = pytest.importorskip("statsmodels.stats.weightstats")
+    x, y = np.array(SLEEP_1), np.array(SLEEP_2)
+    paired, welch = (difference_over_seeds(x, y, paired=way) for way in (True, False))
+    assert paired.equivalence_p(margin) == pytest.approx(weightstats.ttost_paired(y, x, -margin, margin)[0])
+    theirs = weightstats.ttost_ind(y, x, -margin, margin, usevar="unequal")[0]
+    assert welch.equivalence_p(margin) == pytest.approx(theirs)
+
+
+def test_a_prediction_interval_is_that_of_a_regression_on_nothing() -> None:
+    from statsmodels.regression.linear_model import OLS
+
+    found = prediction_interval(SLEEP_1)
+    theirs = OLS(SLEEP_1, np.ones(10)).fit().get_prediction([1.0]).summary_frame().iloc[0]
+    assert (found.mean, found.low, found.high) == pytest.approx(tuple(theirs[["mean", "obs_ci_lower", "obs_ci_upper"]]))
+
+
+def test_images_make_a_difference_less_sure_and_never_surer() -> None:
+    over_seeds = difference_over_seeds([0.0, 1.0, 2.0], [2.0, 2.0, 5.0], paired=True)
+    assert with_images(over_seeds, 0.0) == over_seeds
+    widths = [found.high - found.low for v in (0.0, 1e-3, 0.1, 10.0) for found in [with_images(over_seeds, v)]]
+    assert widths == sorted(set(widths))
+    assert with_images(over_seeds, 3.0, mistakes=1.0).error ** 2 == pytest.approx(1.0 + 3.0)
+
+
+def test_probability_of_improvement() -> None:
+    # Bouthillier et al. (2021): seed by seed; and every run against every run, as Mann and Whitney count
+    from scipy.stats import mannwhitneyu
+
+    assert probability_of_improvement([1, 2, 3, 4], [2, 2, 2, 5], paired=True).share == 2.5 / 4
+    found = probability_of_improvement(SLEEP_1, SLEEP_2[:7], paired=False)
+    assert found.share == pytest.approx(mannwhitneyu(SLEEP_2[:7], SLEEP_1).statistic / 70)
+    assert 0 < found.low < found.share < found.high <= 1
+    assert found == probability_of_improvement(SLEEP_1, SLEEP_2[:7], paired=False)
+    always = probability_of_improvement([1, 2], [3, 4], paired=True)
+    assert (always.share, always.low, always.high) == (1, 1, 1)
 
 
 def test_bootstrap_of_the_mouse_data() -> None:
@@ -77,6 +126,21 @@ def test_paired_size_of_gpower() -> None:
     assert seeds_needed(0.421637, 1.0, power=0.8322) == 51
 
 
+def test_a_small_difference_needs_very_many_seeds() -> None:
+    # the normal approximation: (1.95996 + 0.84162)^2 / 0.01^2
+    assert seeds_needed(0.01, 1.0) == pytest.approx(78_489, abs=3)
+
+
+@pytest.mark.parametrize("effect", [0.3, 1.0, 3.0, 10.0, 40.0])
+def test_the_seeds_that_are_needed_are_no_more_than_enough(effect: float) -> None:
+    from statsmodels.stats.power import TTestPower
+
+    n = seeds_needed(effect, 1.0)
+    power = [TTestPower().power(effect, m, 0.025, alternative="larger") for m in (n - 1, n)]
+    assert power[1] >= 0.8
+    assert n == 2 or power[0] < 0.8
+
+
 def test_a_huge_difference_needs_two_seeds() -> None:
     assert seeds_needed(100.0, 1.0) == 2
     assert seeds_needed(-100.0, 1.0) == 2
@@ -85,14 +149,22 @@ def test_a_huge_difference_needs_two_seeds() -> None:
 def test_one_seed_has_no_interval() -> None:
     assert isnan(t_interval([0.98]).low)
     assert isnan(bootstrap_interval([0.98]).high)
-    assert isnan(paired_difference([0.98], [0.99]).p_value)
+    assert isnan(prediction_interval([0.98]).low)
+    for paired in (True, False):
+        found = difference_over_seeds([0.98], [0.99], paired)
+        assert isnan(found.p_value) and isnan(found.equivalence_p(0.1)) and isnan(found.high)
+    assert isnan(probability_of_improvement([1], [2], paired=True).low)
 
 
 def test_equal_values_have_an_interval_of_no_width() -> None:
     assert bootstrap_interval([0.5, 0.5, 0.5]).low == 0.5
     assert t_interval([0.5, 0.5, 0.5]).high == 0.5
-    assert paired_difference([1, 2], [1, 2]).p_value == 1
-    assert paired_difference([1, 2], [2, 3]).p_value == 0
+    assert prediction_interval([0.5, 0.5]).high == 0.5
+    assert difference_over_seeds([1, 2], [1, 2], paired=True).p_value == 1
+    same = difference_over_seeds([1, 2], [2, 3], paired=True)
+    assert (same.p_value, same.low, same.high) == (0, 1, 1)
+    assert (same.equivalence_p(0.9), same.equivalence_p(1), same.equivalence_p(1.1)) == (1, 1, 0)
+    assert difference_over_seeds([1, 1], [2, 2, 2], paired=False).p_value == 0
 
 
 @pytest.mark.parametrize(
@@ -106,7 +178,7 @@ def test_impossible_questions_are_one_line(difference: float, deviation: float, 
 
 def test_unequal_or_no_values_are_one_line() -> None:
     with pytest.raises(LabError, match="3 and 2 values"):
-        paired_difference([1, 2, 3], [1, 2])
+        difference_over_seeds([1, 2, 3], [1, 2], paired=True)
     with pytest.raises(LabError, match="no values"):
         t_interval([])
     with pytest.raises(LabError, match="2 and 1 images"):

@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from labkit.base.errors import LabError
+from labkit.base.files import save_arrays
 from labkit.cli import main
+from labkit.data.mnist import ImageSet
 from labkit.report.compact_sweep import compact_sweep
+from labkit.stats.plan import read_plan
 from labkit.stats.sweeps import accuracies, read_sweep, reference_sweep, sweep_table
+from labkit.sweep.evidence import planned_jobs, train_job
 from labkit.sweep.jobs import TrainingJob, parse_seeds, sweep_runs, training_jobs
 
 
@@ -99,6 +104,29 @@ def test_what_is_finished_is_skipped_and_what_is_lost_is_done_again(
     assert all((a.predictions == b.predictions).all() for a, b in zip(again, results, strict=True))
     assert list(accuracies(sweep_table(again), "torch-baseline-20", epochs=1).index) == [0, 1]
     assert accuracies(sweep_table(again), "keras-baseline-5").empty
+
+
+def test_a_folder_of_the_evidence_is_a_sweep_with_predictions_after_earlier_epochs(
+    tmp_path: Path, mnist: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ImageSet(mnist.train_images[:256], mnist.train_labels[:256], mnist.test_images, mnist.test_labels)
+    job = next(job for job in planned_jobs(read_plan()) if job.run == "torch-lenet-dropout-with-less-dropout-20")
+    for seed in (0, 1):
+        planned = replace(job, test_after=(1, 2), seed=seed)
+        record, predictions = train_job(planned, few)
+        save_arrays(tmp_path / f"{planned.name}.npz", **predictions)
+        (tmp_path / f"{planned.name}.json").write_text(json.dumps(record.to_dict()), encoding="utf-8")
+    results = read_sweep(tmp_path)
+    compact_sweep(tmp_path, tmp_path / "reference" / "sweeps")
+    monkeypatch.setattr("labkit.stats.sweeps.reference_dir", lambda: tmp_path / "reference")
+    for first, again in zip(results, reference_sweep(), strict=True):
+        for epoch, accuracy in enumerate(first.test_accuracy, 1):
+            predicted = first.predictions_after(epoch)
+            assert predicted is not None
+            assert (predicted == mnist.test_labels).mean() == accuracy
+            assert np.array_equal(again.predictions_after(epoch), predicted)  # type: ignore[arg-type]
+        assert first.predictions_after(3) is None
+    assert list(accuracies(sweep_table(results), job.run, epochs=1).index) == [0, 1]
 
 
 def test_seeds_trained_together_are_jobs_of_their_own(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The PyTorch networks that notebooks 05 and 06 show are those of labkit."""
+"""The PyTorch networks that notebooks 00, 05 and 06 show are those of labkit."""
 
 import ast
 from pathlib import Path
@@ -16,6 +16,7 @@ from labkit.torch.networks import ACTIVATIONS, build
 from labkit.torch.saving import save_model
 
 SHOWN = (
+    ("00_introduction", "DeepBN", "deep-bn", "leaky_relu"),
     ("05_pytorch_equivalents", "LeNetDropout", "lenet-dropout", "relu"),
     ("05_pytorch_equivalents", "LeNetDropout", "lenet-dropout", "leaky_relu"),
     ("05_pytorch_equivalents", "KerasTwin", "keras-twin", "relu"),

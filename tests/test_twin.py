@@ -1,19 +1,21 @@
 """The PyTorch twin: with the weights of the Keras baseline it predicts what Keras predicts."""
 
+import ast
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from labkit.base.errors import LabError
-from labkit.base.paths import reference_dir
+from labkit.base.paths import notebooks_dir, reference_dir
 from labkit.runs.keras_weights import KerasLayer, keras_probabilities, read_keras_layers
 from labkit.runs.registry import find_run
-from labkit.torch.twin import state_arrays, torch_arrays
 
 LARGEST_DIFFERENCE = 1e-5  # in probability, over 10,000 images and ten classes
 
@@ -33,6 +35,7 @@ network.set_weights([w + random.uniform(0.05, 0.3, w.shape).astype("float32") * 
 save_model(network, sys.argv[1])
 """
 
+# after `in_torch_layout`, the function of notebook 05
 PREDICT_WITH_TORCH = """
 import sys
 import numpy as np
@@ -41,16 +44,34 @@ from labkit.data.mnist import load_mnist
 from labkit.torch.networks import build
 from labkit.torch.evaluation import evaluate
 from labkit.runs.keras_weights import read_keras_layers
-from labkit.torch.twin import state_arrays
 
 twin = build("keras-twin", "relu")
 names = [name for name, module in twin.named_children() if list(module.parameters())]
-arrays = state_arrays(read_keras_layers(sys.argv[1]), names)
-twin.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+state = twin.state_dict()
+for name, layer in zip(names, read_keras_layers(sys.argv[1]), strict=True):
+    for part, array in in_torch_layout(layer).items():
+        state[f"{name}.{part}"] = torch.from_numpy(array.copy())
+twin.load_state_dict(state)
 data = load_mnist()
 assert "tensorflow" not in sys.modules
 np.save(sys.argv[2], evaluate(twin, data.test_images, data.test_labels, mean=0, std=1).probabilities)
 """
+
+
+def function_from_notebook(name: str) -> str:
+    """Return the source of a function that notebook 05 defines."""
+    for cell in nbformat.read(notebooks_dir() / "05_pytorch_equivalents.ipynb", as_version=4).cells:
+        if cell.cell_type == "code" and f"def {name}(" in cell.source:
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.FunctionDef) and node.name == name:
+                    return ast.get_source_segment(cell.source, node) or ""
+    raise AssertionError(f"notebook 05 defines no {name}")
+
+
+def in_torch_layout(layer: KerasLayer) -> Any:
+    names: dict[str, Any] = {}
+    exec(function_from_notebook("in_torch_layout"), names)
+    return names["in_torch_layout"](layer)
 
 
 def in_own_process(code: str, *arguments: Path) -> None:
@@ -61,7 +82,8 @@ def in_own_process(code: str, *arguments: Path) -> None:
 
 
 def torch_probabilities(model: Path, folder: Path) -> NDArray[np.float32]:
-    in_own_process(PREDICT_WITH_TORCH, model, folder / "torch.npy")
+    code = function_from_notebook("in_torch_layout") + PREDICT_WITH_TORCH
+    in_own_process(code, model, folder / "torch.npy")
     probabilities: NDArray[np.float32] = np.load(folder / "torch.npy")
     return probabilities
 
@@ -97,22 +119,18 @@ def test_layers_come_in_the_order_of_the_network(perturbed_model: Path) -> None:
 
 def test_kernels_change_their_layout() -> None:
     kernel = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
-    weight = torch_arrays(KerasLayer("Conv2D", (kernel, np.zeros(5, np.float32))))["weight"]
+    weight = in_torch_layout(KerasLayer("Conv2D", (kernel, np.zeros(5, np.float32))))["weight"]
     assert weight.shape == (5, 4, 2, 3)
     assert weight[4, 1, 0, 2] == kernel[0, 2, 1, 4]
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
-    weight = torch_arrays(KerasLayer("Dense", (matrix, np.zeros(3, np.float32))))["weight"]
+    weight = in_torch_layout(KerasLayer("Dense", (matrix, np.zeros(3, np.float32))))["weight"]
     assert weight.tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
-def test_mistakes_are_told_in_one_line(perturbed_model: Path, tmp_path: Path) -> None:
+def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="no such model file"):
         read_keras_layers(tmp_path / "missing.keras")
     with pytest.raises(LabError, match="no such model file"):
         keras_probabilities(tmp_path / "missing.keras")
     with pytest.raises(LabError, match="a PyTorch model, not a Keras one"):
         read_keras_layers(reference_dir() / "models" / find_run("torch-baseline-5").model_file)
-    with pytest.raises(LabError, match="2 module names for 11 Keras layers"):
-        state_arrays(read_keras_layers(perturbed_model), ["conv1", "bn1"])
-    with pytest.raises(LabError, match="layer Embedding: valid are"):
-        torch_arrays(KerasLayer("Embedding", ()))

@@ -3,7 +3,7 @@
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,16 @@ def save_arrays(path: Path, **arrays: NDArray[Any]) -> None:
 
 def load_array(path: Path, name: str, fault: str) -> NDArray[Any]:
     """Read one array of an `.npz`; `fault` is what the error says where it is missing or damaged."""
+    arrays = load_arrays(path, fault, [name])
+    if name not in arrays:
+        raise LabError(f"{path}: {fault}")
+    return arrays[name]
+
+
+def load_arrays(path: Path, fault: str, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an `.npz`, all or those of these names that it has; `fault` as in `load_array`."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            array: NDArray[Any] = archive[name]
+            return {name: archive[name] for name in archive.files if names is None or name in names}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
         raise LabError(f"{path}: {fault}") from None
-    return array

@@ -13,6 +13,7 @@ from labkit.base.files import write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.computer import device_name, environment
+from labkit.torch.device import threads
 from labkit.torch.ladder import GOALS, TOP, Settings, accuracy, ladder, train_fast, without_one
 
 VALIDATION_IMAGES = 5_000  # the last of the training images
@@ -22,7 +23,7 @@ CANDIDATES: dict[str, tuple[Sequence[float], int]] = {  # and the seeds that the
     "99.0%": ((0.5, 0.75, 1, 1.25, 1.5), 10),
     "99.5%": ((3, 4, 5), 3),
 }
-RUNG_SEEDS = 3
+RUNG_SEEDS = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def main() -> None:
     validating = replace(data.first(cut), test_images=data.train_images[cut:], test_labels=data.train_labels[cut:])
     content: dict[str, Any] = {
         "device": device_name(),
+        "threads": threads(),
         "environment": environment(),
         "validation_images": VALIDATION_IMAGES,
     }

@@ -5,11 +5,12 @@ from labkit.keras.evaluation import evaluate, normalise
 from labkit.keras.networks import build, count_params
 from labkit.keras.probe import probe
 from labkit.keras.saving import load_model, save_model
-from labkit.keras.training import fit, set_seed, train_epoch
+from labkit.keras.training import compile_step, fit, set_seed, train_epoch
 from labkit.keras.weights import weights_sha256
 
 __all__ = [
     "build",
+    "compile_step",
     "count_params",
     "evaluate",
     "fit",

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from labkit.plots.feature_maps import SIGNED
-from labkit.plots.style import BLUE, INK, VERMILION, bare, style
+from labkit.plots.style import BLUE, INK, VERMILION, bare, label_log_axis, style
 
 Accuracies = Mapping[str, Sequence[float]]
 
@@ -43,12 +43,12 @@ def plot_blocks(stages: Mapping[str, NDArray[Any]]) -> Figure:
 def plot_ablation(
     added: Accuracies, undone: Accuracies, small: Sequence[float], large: Sequence[float], title: str
 ) -> Figure:
-    """Plot test accuracies with one change added to the small network, and with one undone in the large one.
+    """Plot the test errors with one change added to the small network, and with one undone in the large one.
 
     Parameters
     ----------
     added, undone : mapping of str to sequence of float
-        By change: the accuracy of each seed, 0 to 1.
+        By change: the test accuracy of each seed, 0 to 1.
     small, large : sequence of float
         The same for the two networks that the changes lead from and to.
     title : str
@@ -57,8 +57,8 @@ def plot_ablation(
     Returns
     -------
     Figure
-        Two axes with a common scale in percent: a dot per seed, a bar at their mean, and a line at the mean of the
-        network that the panel starts from.
+        Two axes with a common logarithmic scale of the error in percent: a dot per seed, a bar at their mean, and a
+        line at the mean of the network that the panel starts from.
     """
     with style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9), layout="constrained", sharex=True)
@@ -67,6 +67,8 @@ def plot_ablation(
         left.set_title("lenet-dropout with one change added")
         right.set_title("deep-bn with one change undone")
         figure.suptitle(title, color=INK)
+        # once both panels have their points: the axis is shared
+        label_log_axis(left.xaxis, "{x:g}")
     return figure
 
 
@@ -74,10 +76,10 @@ def _draw_panel(axes: Axes, start_name: str, start: Sequence[float], changed: Ac
     rows = {start_name: start, **changed}
     for position, values in enumerate(rows.values()):
         shown = INK if position == 0 else colour
-        percents = [100 * value for value in values]
-        axes.plot(percents, [position] * len(percents), "o", ms=5, alpha=0.75, mew=0, color=shown)
-        axes.plot([sum(percents) / len(percents)], [position], "|", ms=16, mew=2.5, color=shown)
-    axes.axvline(100 * sum(start) / len(start), color=INK, lw=1, ls="--")
+        errors = [100 * (1 - value) for value in values]
+        axes.plot(errors, [position] * len(errors), "o", ms=5, alpha=0.75, mew=0, color=shown)
+        axes.plot([sum(errors) / len(errors)], [position], "|", ms=16, mew=2.5, color=shown)
+    axes.axvline(100 * (1 - sum(start) / len(start)), color=INK, lw=1, ls="--")
     axes.set_yticks(range(len(rows)), list(rows))
     axes.invert_yaxis()
-    axes.set_xlabel("test accuracy (%)")
+    axes.set(xlabel="test images wrong (%): left is better", xscale="log")

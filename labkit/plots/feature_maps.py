@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from labkit.plots.style import BLUE, VERMILION, bare, style
+from labkit.plots.style import BLUE, INK, bare, style
 
 Array = NDArray[np.floating[Any]]
 
@@ -59,6 +59,32 @@ def _mosaic(maps: Array) -> Array:
     return grid.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
 
 
+def plot_kernels(groups: Mapping[str, Array], columns: int = 8) -> Figure:
+    """Show groups of kernels one below the other, each kernel in its own scale: blue to white (0) to red.
+
+    Parameters
+    ----------
+    groups : mapping of str to float array, shape (kernels, size, size)
+        By caption.
+    columns : int
+    """
+    with style():
+        rows = [-(-len(kernels) // columns) for kernels in groups.values()]
+        size = (0.62 * columns, sum(0.62 * n + 0.45 for n in rows))
+        figure = plt.figure(figsize=size, layout="constrained")
+        ratios = [0.62 * n + 0.45 for n in rows]
+        parts = figure.subfigures(len(groups), 1, squeeze=False, height_ratios=ratios)
+        for part, height, (caption, kernels) in zip(parts.flat, rows, groups.items(), strict=True):
+            part.suptitle(caption, fontsize=9, color=INK)
+            grid = part.subplots(height, columns, squeeze=False)
+            for axes in grid.flat:
+                axes.axis("off")
+            for axes, kernel in zip(grid.flat, kernels, strict=False):
+                most = float(np.abs(kernel).max())
+                axes.imshow(kernel, cmap=SIGNED, vmin=-most, vmax=most)
+    return figure
+
+
 def plot_journey(stages: Mapping[str, Array], probabilities: Array) -> Figure:
     """Show a digit going through a network: every feature map of every stage, then the class probabilities.
 
@@ -87,8 +113,7 @@ def plot_journey(stages: Mapping[str, Array], probabilities: Array) -> Figure:
 
 
 def _draw_probabilities(axes: Axes, probabilities: Array) -> None:
-    bars = axes.barh(np.arange(len(probabilities)), 100 * probabilities, color=BLUE)
-    bars[int(probabilities.argmax())].set_color(VERMILION)
+    axes.barh(np.arange(len(probabilities)), 100 * probabilities, color=BLUE)
     axes.set(yticks=range(len(probabilities)), xlabel="probability (%)", ylabel="class", xlim=(0, 100))
     axes.invert_yaxis()
     axes.set_title("output, softmax\n10 probabilities", fontsize=9)

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,17 @@ def compact_sweep(folder: Path, target: Path) -> list[Path]:
         }
         path = target / f"{run_id}.json"
         packed = io.BytesIO()
-        np.savez_compressed(packed, predictions=np.stack([r.predictions for r in of_run]))
+        np.savez_compressed(packed, predictions=np.stack([r.predictions for r in of_run]), **_earlier(of_run))
         write_bytes(path.with_suffix(".npz"), packed.getvalue())
         write_text(path, json.dumps(content, indent=None, separators=(",", ":")).replace('{"seed"', '\n{"seed"') + "\n")
         written.append(path)
     return written
+
+
+def _earlier(results: Sequence[SeedResult]) -> dict[str, Any]:
+    """Return the predictions after each earlier epoch after which every seed has them."""
+    epochs = set.intersection(*(set(r.earlier) for r in results))
+    return {f"epoch_{epoch}": np.stack([r.earlier[epoch] for r in results]) for epoch in sorted(epochs)}
 
 
 def _seed_entry(result: SeedResult) -> dict[str, Any]:

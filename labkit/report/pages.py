@@ -19,6 +19,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 LIGHT_CODE, DARK_CODE = "default", "github-dark"
 _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)<a class="anchor-link"', re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
+_NOTEBOOK_LINK = re.compile(r'<a href="(\d\d_\w+)\.ipynb">(.*?)</a>')
 
 
 def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
@@ -44,6 +45,7 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     body, _ = exporter.from_notebook_node(notebook)
     # A table wider than a phone scrolls: a keyboard must reach it
     body = body.replace('<div class="output_html', '<div tabindex="0" class="output_html')
+    body = _NOTEBOOK_LINK.sub(lambda link: _page_link(link[1], link[2], pages), body)
     index = pages.index(executed.stem) if executed.stem in pages else None
     jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
     page = jinja.get_template("notebook.html").render(
@@ -57,6 +59,11 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     target = executed.with_suffix(".html")
     write_text(target, page)
     return target
+
+
+def _page_link(notebook: str, text: str, pages: Sequence[str]) -> str:
+    """Return a link to another notebook as one to its page, or the text alone where the report does not have it."""
+    return f'<a href="{notebook}.html">{text}</a>' if notebook in pages else text
 
 
 def _drop_live_widgets(notebook: nbformat.NotebookNode) -> None:

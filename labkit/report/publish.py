@@ -21,6 +21,8 @@ from labkit.bench.compare import best_loops, goal_line
 from labkit.report.series import series
 from labkit.runs.records import load_records, reference_records
 from labkit.runs.registry import ten_runs
+from labkit.stats.evidence_tables import reproduction_table
+from labkit.stats.sweeps import reference_sweep, sweep_table
 
 MODEL_LIMIT_BYTES = 3_000_000
 
@@ -54,15 +56,23 @@ def publish_readme() -> None:
 
 
 def with_tables(readme: str) -> str:
-    """Return the README with its tables made anew: results and speed.
+    """Return the README with its tables made anew: whether the report reproduced, results and speed.
 
     Each stands between two comments, `<!-- results: ... -->` and `<!-- end of results -->` for instance.
     """
-    for name, table in (("results", _results_markdown()), ("speed", _speed_markdown())):
+    tables = {"reproduced": _reproduced_markdown(), "results": _results_markdown(), "speed": _speed_markdown()}
+    for name, table in tables.items():
         before, comment, rest = re.split(rf"(<!-- {name}:.*?-->\n)", readme, maxsplit=1)
         end = rest.index(f"<!-- end of {name} -->")
         readme = f"{before}{comment}{table}{rest[end:]}"
     return readme
+
+
+def _reproduced_markdown() -> str:
+    table = reproduction_table(sweep_table(reference_sweep()))
+    lines = [f"| run | {' | '.join(table.columns)} |", "|---" * (len(table.columns) + 1) + "|"]
+    lines += [f"| {run} | {' | '.join(row)} |" for run, row in zip(table.index, table.to_numpy(), strict=True)]
+    return "\n".join(lines) + "\n"
 
 
 def _results_markdown() -> str:

@@ -1,10 +1,19 @@
 """Intervals and tests, mistakes image by image, and the claims of the report against many seeds."""
 
-from labkit.stats.claims import CLAIMS
+from labkit.stats.claims import CLAIMS, FAMILIES, Comparison
+from labkit.stats.costs import quiet_seconds
 from labkit.stats.counts import compare_counts, difference_error, standard_error
-from labkit.stats.evidence_tables import evidence_table, last_epochs, mcnemar_table, seeds_needed_table, why_worse
-from labkit.stats.intervals import bootstrap_interval, seeds_needed, t_interval
-from labkit.stats.ladder_tables import epochs_table, ladder_table, leave_one_out_table
+from labkit.stats.differences import difference_over_seeds, probability_of_improvement
+from labkit.stats.evidence import judge_all, weigh
+from labkit.stats.evidence_tables import (
+    evidence_table,
+    improvement_table,
+    mcnemar_table,
+    reproduction_table,
+    seeds_needed_table,
+)
+from labkit.stats.intervals import bootstrap_interval, prediction_interval, seeds_needed, t_interval
+from labkit.stats.ladder_tables import epochs_table, ladder_table, leave_one_out_table, measured_ladder
 from labkit.stats.mistakes import (
     caption,
     confident_mistakes,
@@ -14,27 +23,33 @@ from labkit.stats.mistakes import (
     right_in_one_only,
     times_wrong,
 )
-from labkit.stats.paired_tests import mcnemar, paired_difference
-from labkit.stats.summary import claims_table, collect, cost_table, deviation_table
-from labkit.stats.sweeps import accuracies, read_sweep, reference_sweep, sweep_table
-from labkit.stats.verdicts import interval_words, judge, judge_all, weigh
+from labkit.stats.paired_tests import mcnemar
+from labkit.stats.plan import progress_table, read_plan, read_rules
+from labkit.stats.summary import collect
+from labkit.stats.sweeps import accuracies, last_epochs, read_sweep, reference_sweep, sweep_table
+from labkit.stats.variance import image_bound, image_parts
+from labkit.stats.verdicts import holm, interval_words, judge
 
 __all__ = [
     "CLAIMS",
+    "FAMILIES",
+    "Comparison",
     "accuracies",
     "bootstrap_interval",
     "caption",
-    "claims_table",
     "collect",
     "compare_counts",
     "confident_mistakes",
     "confused_pairs",
     "confusion_counts",
-    "cost_table",
-    "deviation_table",
     "difference_error",
+    "difference_over_seeds",
     "epochs_table",
     "evidence_table",
+    "holm",
+    "image_bound",
+    "image_parts",
+    "improvement_table",
     "interval_words",
     "judge",
     "judge_all",
@@ -44,9 +59,16 @@ __all__ = [
     "leave_one_out_table",
     "mcnemar",
     "mcnemar_table",
-    "paired_difference",
+    "measured_ladder",
+    "prediction_interval",
+    "probability_of_improvement",
+    "progress_table",
+    "quiet_seconds",
+    "read_plan",
+    "read_rules",
     "read_sweep",
     "reference_sweep",
+    "reproduction_table",
     "right_in_one_only",
     "seeds_needed",
     "seeds_needed_table",
@@ -55,5 +77,4 @@ __all__ = [
     "t_interval",
     "times_wrong",
     "weigh",
-    "why_worse",
 ]

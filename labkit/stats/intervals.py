@@ -1,16 +1,16 @@
-"""Honest statistics for a few seeds: intervals, paired differences, McNemar's test, seeds needed.
+"""Honest statistics for a few seeds: intervals, prediction intervals, seeds needed.
 
 SciPy and statsmodels compute everything; this module says which method is used and why.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil, nan
+from math import ceil, nan, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from labkit.base.errors import LabError
 
@@ -51,6 +51,46 @@ def t_interval(values: ArrayLike) -> Interval:
     Source: NIST/SEMATECH e-Handbook of Statistical Methods, section 1.3.5.2.
     """
     return _interval(sample(values), lambda x: stats.ttest_1samp(x, 0).confidence_interval(CONFIDENCE))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Where one more value will lie: the mean, the deviation of one more value from it, and a 95% interval."""
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+    n: int
+
+
+def prediction_interval(values: ArrayLike) -> Prediction:
+    """Return the 95% interval in which one more value of the same kind will lie.
+
+    Wider than the interval of the mean: one more run scatters as each run does, and the mean is not known either.
+
+    Parameters
+    ----------
+    values : array-like, shape (n,)
+
+    Returns
+    -------
+    Prediction
+        mean ± t(0.975, n - 1) · s · sqrt(1 + 1 / n); without bounds for n < 2.
+
+    Notes
+    -----
+    Source: Hahn and Meeker, Statistical Intervals (1991), section 4.7.
+    """
+    x = sample(values)
+    mean, n = float(x.mean()), len(x)
+    if n < 2:
+        return Prediction(mean, nan, nan, nan, n)
+    deviation = float(x.std(ddof=1)) * sqrt(1 + 1 / n)
+    if deviation < ROUNDING:
+        return Prediction(mean, 0.0, mean, mean, n)
+    low, high = stats.t.interval(CONFIDENCE, n - 1, mean, deviation)
+    return Prediction(mean, deviation, float(low), float(high), n)
 
 
 def bootstrap_interval(values: ArrayLike) -> Interval:
@@ -116,11 +156,19 @@ def seeds_needed(difference: float, deviation: float, power: float = 0.8) -> int
         raise LabError(f"the deviation over seeds is {deviation}: valid are finite numbers above 0")
     from statsmodels.stats.power import TTestPower  # not above: its import takes two seconds, in every notebook
 
-    test = TTestPower()
-    effect = abs(difference) / deviation
-    if test.power(effect, 2, ALPHA) >= power:  # statsmodels finds no root below two seeds
+    test, effect = TTestPower(), min(abs(difference) / deviation, 100.0)  # of which two seeds are enough
+
+    def lacking(n: float) -> float:
+        reached = test.power(effect, n, ALPHA)
+        if np.isnan(reached):  # SciPy's chance of the wrong sign, where that is next to nothing
+            reached = test.power(effect, n, ALPHA / 2, alternative="larger")
+        return float(reached - power)
+
+    if lacking(2) >= 0:
         return 2
-    return ceil(float(test.solve_power(effect, alpha=ALPHA, power=power)))
+    enough = 10 + 4 * ((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(power)) / effect) ** 2
+    # not by solve_power, which finds no root where thousands of seeds are needed
+    return ceil(float(optimize.brentq(lacking, 2, enough)))
 
 
 def _interval(x: NDArray[np.float64], bounds: Callable[[NDArray[np.float64]], Any]) -> Interval:

@@ -1,38 +1,12 @@
-"""Two networks compared on the same seeds or on the same images."""
+"""Two trained networks compared on the same images."""
 
 from dataclasses import dataclass
-from math import nan
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from labkit.base.errors import LabError
-from labkit.stats.intervals import ROUNDING, sample, t_interval
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """The mean of `second - first` over seeds that both recipes were run with.
-
-    Attributes
-    ----------
-    mean, low, high : float
-        Mean difference and its 95% interval.
-    deviation : float
-        Standard deviation of the differences, with n - 1 in the denominator.
-    p_value : float
-        Of the two-sided paired t-test.
-    n : int
-        Seeds.
-    """
-
-    mean: float
-    low: float
-    high: float
-    deviation: float
-    p_value: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -50,43 +24,6 @@ class McNemar:
     only_first: int
     only_second: int
     p_value: float
-
-
-def paired_difference(first: ArrayLike, second: ArrayLike) -> PairedDifference:
-    """Compare two recipes over the same seeds: the mean of `second - first` with its 95% interval.
-
-    Parameters
-    ----------
-    first, second : array-like, shape (n,)
-        One value per seed, both in the same order of seeds.
-
-    Returns
-    -------
-    PairedDifference
-        Without bounds and p-value for n < 2. Where all differences are equal, the interval has no
-        width, and p is 0 (or 1 for differences of 0).
-
-    Raises
-    ------
-    LabError
-        The lengths differ, or there are no values.
-
-    Notes
-    -----
-    Source: Student, The probable error of a mean, Biometrika 6 (1908), section 9.
-    """
-    x, y = sample(first), sample(second)
-    if len(x) != len(y):
-        raise LabError(f"a paired difference of {len(x)} and {len(y)} values: valid is the same number, one per seed")
-    difference = y - x
-    interval = t_interval(difference)
-    if len(x) < 2:
-        deviation = p_value = nan
-    elif np.ptp(difference) < ROUNDING:
-        deviation, p_value = 0.0, float(abs(interval.mean) < ROUNDING)
-    else:
-        deviation, p_value = float(difference.std(ddof=1)), float(stats.ttest_rel(y, x).pvalue)
-    return PairedDifference(interval.mean, interval.low, interval.high, deviation, p_value, len(x))
 
 
 def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> McNemar:

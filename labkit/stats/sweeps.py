@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from labkit.base.errors import LabError
-from labkit.base.files import load_array
+from labkit.base.files import load_arrays
 from labkit.base.paths import reference_dir
 from labkit.runs.records import read_record
-from labkit.runs.registry import find_run
+from labkit.stats.plan import epochs_of, recipe
 
 # What all seeds of a run must share to be put together, and what the compact form says once. The number of threads
 # is not among them: it moves the last bits of a result, as another seed moves all of them.
@@ -37,6 +37,8 @@ class SeedResult:
         Device and versions.
     predictions : uint8 array, shape (test images,)
         The predicted classes after the last epoch.
+    earlier : mapping of int to uint8 array
+        The same after earlier epochs, where they were kept.
     """
 
     run: str
@@ -51,10 +53,15 @@ class SeedResult:
     weights_sha256: str
     made_on: Mapping[str, Any]
     predictions: NDArray[np.uint8]
+    earlier: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
+
+    def predictions_after(self, epoch: int) -> NDArray[np.uint8] | None:
+        """Return the predicted classes after an epoch, None where they were not kept."""
+        return self.predictions if epoch == len(self.test_accuracy) else self.earlier.get(epoch)
 
 
 def read_sweep(folder: Path) -> list[SeedResult]:
-    """Read the finished jobs of a sweep folder, by run and seed.
+    """Read the finished jobs of a folder of `labkit sweep` or of `labkit.sweep.evidence`, by run and seed.
 
     Raises
     ------
@@ -69,6 +76,7 @@ def read_sweep(folder: Path) -> list[SeedResult]:
         if record.train is None:
             raise LabError(f"{path}: not a job of a sweep: it lacks 'train'")
         content = record.to_dict()
+        last, earlier = _read_predictions(path, len(record.history))
         results.append(
             SeedResult(
                 **{name: content[name] for name in ("run", "seed", "seconds", "threads", "weights_sha256")},
@@ -78,7 +86,8 @@ def read_sweep(folder: Path) -> list[SeedResult]:
                 train_accuracy=record.train.accuracy,
                 train_loss=record.train.loss,
                 made_on={"device": record.device, "versions": record.versions},
-                predictions=_read_predictions(path),
+                predictions=last,
+                earlier=earlier,
             )
         )
     return sorted(results, key=lambda result: (result.run, result.seed))
@@ -101,17 +110,27 @@ def reference_sweep() -> list[SeedResult]:
                 "settings": {name: content[name] for name in SETTINGS},
                 "made_on": {name: content[name] for name in ("device", "versions")},
             }
-            for entry, predicted in zip(content["seeds"], _read_predictions(path), strict=True):
-                results.append(SeedResult(**shared, **entry, predictions=predicted))
-        except (OSError, KeyError, TypeError, ValueError, RecursionError) as problem:
+            last, earlier = _read_predictions(path, content["epochs"])
+            for row, (entry, predicted) in enumerate(zip(content["seeds"], last, strict=True)):
+                before = {epoch: of_all[row] for epoch, of_all in earlier.items()}
+                results.append(SeedResult(**shared, **entry, predictions=predicted, earlier=before))
+        except (OSError, KeyError, IndexError, TypeError, ValueError, RecursionError) as problem:
             raise LabError(f"{path}: not a compact sweep: {problem}") from None
     return results
 
 
-def _read_predictions(path: Path) -> NDArray[np.uint8]:
-    """Return the predictions that lie beside a JSON file of a sweep."""
+def _read_predictions(path: Path, epochs: int) -> tuple[NDArray[np.uint8], dict[int, NDArray[np.uint8]]]:
+    """Return the predictions beside a JSON file of a sweep: after the last epoch, and by epoch after earlier ones.
+
+    The last are called `predictions`, or `epoch_20` as the earlier ones are `epoch_5`.
+    """
     fault = "missing or damaged: delete the .json beside it and sweep again"
-    return load_array(path.with_suffix(".npz"), "predictions", fault)
+    arrays = load_arrays(path.with_suffix(".npz"), fault)
+    by_epoch = {int(name.removeprefix("epoch_")): a for name, a in arrays.items() if name.startswith("epoch_")}
+    last = arrays.get("predictions", by_epoch.pop(epochs, None))
+    if last is None:
+        raise LabError(f"{path.with_suffix('.npz')}: {fault}")
+    return last, by_epoch
 
 
 def sweep_table(results: Sequence[SeedResult]) -> pd.DataFrame:
@@ -135,11 +154,6 @@ def sweep_table(results: Sequence[SeedResult]) -> pd.DataFrame:
 
 def of_recipe(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
     """Return the rows of a sweep table whose runs differ from this one in nothing but the number of epochs."""
-
-    def recipe(name: str) -> tuple[str, str, str]:
-        run = find_run(name)
-        return run.framework, run.network, run.activation
-
     return table.loc[[recipe(name) == recipe(run_id) for name in table["run"]]]
 
 
@@ -167,9 +181,30 @@ def accuracies(table: pd.DataFrame, run_id: str, epochs: int | None = None) -> "
     LabError
         The table holds the run with several settings.
     """
-    after = find_run(run_id).epochs if epochs is None else epochs
+    after = epochs_of(run_id) if epochs is None else epochs
     rows = of_recipe(table, run_id)
     by_seed = rows[rows["epoch"] == after].groupby("seed")["accuracy"]
     if (by_seed.nunique() > 1).any():
         raise LabError(f"{run_id} was swept with several settings: choose the rows of one first")
     return by_seed.first()
+
+
+def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
+    """Return train and test accuracy after the last epoch of a run, and their gap, by seed.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `sweep_table`.
+    run_id : str
+        Jobs of the same recipe count, whatever run they were started as.
+
+    Returns
+    -------
+    DataFrame
+        Columns `train`, `test`, `gap` (train less test), both in evaluation mode; empty without seeds.
+    """
+    rows = of_recipe(table, run_id).dropna(subset="train_accuracy").set_index("seed").sort_index()
+    found = pd.DataFrame({"train": rows["train_accuracy"], "test": rows["accuracy"]})
+    found["gap"] = found["train"] - found["test"]
+    return found[~found.index.duplicated()]

@@ -21,6 +21,7 @@ from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record, make_record, read_record, test_as_trained
+from labkit.stats.plan import read_plan
 from labkit.sweep.cluster import run_jobs
 from labkit.sweep.jobs import is_finished, write_job
 
@@ -51,12 +52,6 @@ class EvidenceJob:
     def name(self) -> str:
         """The name of the job's files."""
         return f"{self.run}-seed-{self.seed:04d}"
-
-
-def read_plan() -> dict[str, Any]:
-    """Return the plan: what is trained, with how many seeds, and how it is judged."""
-    plan: dict[str, Any] = json.loads((evidence_dir() / "plan.json").read_text(encoding="utf-8"))
-    return plan
 
 
 def evidence_dir() -> Path:

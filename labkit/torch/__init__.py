@@ -10,9 +10,8 @@ from labkit.torch.many import fit_many
 from labkit.torch.networks import LeNetDropout, build, count_params
 from labkit.torch.probe import probe
 from labkit.torch.saving import load_model, save_model
-from labkit.torch.speed import LikeTorchvision, flops_of_batch, matmul_rate
+from labkit.torch.speed import LikeTorchvision, flops_of_batch
 from labkit.torch.training import fit, train_epoch
-from labkit.torch.twin import state_arrays
 from labkit.torch.weights import weights_sha256
 
 __all__ = [
@@ -29,14 +28,12 @@ __all__ = [
     "keras_probabilities",
     "load_model",
     "log_lines",
-    "matmul_rate",
     "normalise",
     "pick_device",
     "probe",
     "read_keras_layers",
     "save_model",
     "set_seed",
-    "state_arrays",
     "threads",
     "train_epoch",
     "train_fast",

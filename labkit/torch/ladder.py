@@ -21,29 +21,37 @@ from labkit.base.memory import keep_freed_memory
 from labkit.data.mnist import ImageSet
 from labkit.torch.device import pick_device, set_seed
 from labkit.torch.evaluation import evaluate, normalise
-from labkit.torch.networks import LeNetDropout
 from labkit.torch.speed import LikeTorchvision, wait_for
 
-PEAK = 0.15  # learning rate; like all settings, chosen on validation images
 EDGE = 2  # pixels that `crop` takes from each side: only one image in eight has ink there
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained; what is left out is as in the plain loop."""
+    """How a network is trained; what is left out is as in the plain loop.
+
+    All values of the rungs were chosen on validation images.
+    """
 
     in_memory: bool = False  # all images lie in memory as bytes, without a DataLoader
     channels_last: bool = False  # the numbers of one pixel lie side by side
-    batch_norm: bool = False  # the network of `build_small` instead of LeNet with dropout
-    nesterov: bool = False  # momentum 0.9, in Nesterov's form, instead of plain momentum 0.5
-    one_cycle: bool = False  # the learning rate rises to 0.15 and falls to 0, instead of 0.01 throughout
+    no_dropout: bool = False  # LeNet without its two dropout layers
+    units: tuple[int, int, int] = (
+        10,
+        20,
+        50,
+    )  # feature maps of the two convolutions, outputs of the first linear layer
+    batch_norm: bool = False  # after both convolutions
+    momentum: float = 0.5
+    nesterov: bool = False  # the gradient is taken where the momentum leads
+    learning_rate: float = 0.01
+    one_cycle: bool = False  # the learning rate rises to its peak and falls to 0, instead of staying there
     weight_decay: float = 0.0
     label_smoothing: float = 0.0  # the part of the target that all classes share
     shift: bool = False  # each batch is moved by up to a pixel, at random
     warp: bool = False  # each image is turned by up to 10 degrees and moved by up to 1.5 pixels, at random
     crop: bool = False  # the network sees the inner 24x24 pixels
     stride: bool = False  # the first convolution moves on by two pixels, in place of pooling
-    wide: bool = False  # 24 and 64 feature maps instead of 16 and 32
     epochs: float = 1.0  # the last one may be a part of one
     batch_size: int = 128
 
@@ -53,9 +61,13 @@ RUNGS: dict[str, dict[str, Any]] = {
     "plain loop": {},
     "images in memory": {"in_memory": True},
     "channels-last": {"channels_last": True},
-    "batch norm, no dropout": {"batch_norm": True},
-    "Nesterov momentum 0.9": {"nesterov": True},
-    "one-cycle learning rate": {"one_cycle": True},
+    "no dropout": {"no_dropout": True},
+    "more feature maps": {"units": (16, 32, 128)},
+    "batch norm": {"batch_norm": True},
+    "momentum 0.9": {"momentum": 0.9},
+    "Nesterov": {"nesterov": True},
+    "learning rate 0.15": {"learning_rate": 0.15},
+    "one-cycle schedule": {"one_cycle": True},
     "weight decay": {"weight_decay": 5e-4},
     "label smoothing": {"label_smoothing": 0.1},
     "random shifts": {"shift": True},
@@ -74,7 +86,7 @@ TOP = list(ladder().values())[-1]
 # Their epochs are those that `labkit.bench.climb` finds with validation images
 GOALS = {
     "99.0%": replace(TOP, epochs=1.25),
-    "99.5%": replace(TOP, shift=False, warp=True, stride=False, wide=True, epochs=5.0),
+    "99.5%": replace(TOP, shift=False, warp=True, stride=False, units=(24, 64, 128), epochs=5.0),
 }
 
 
@@ -82,26 +94,29 @@ def without_one() -> dict[str, Settings]:
     """Return the settings of the top rung with one of the changes taken back, for each of them."""
     plain = Settings()
     back = {name: {field: getattr(plain, field) for field in change} for name, change in RUNGS.items() if change}
-    return {f"without {name}": replace(TOP, **fields) for name, fields in back.items()}
+    left_out = {name: f"with {name[3:]}" if name.startswith("no ") else f"without {name}" for name in back}
+    return {left_out[name]: replace(TOP, **fields) for name, fields in back.items()}
 
 
-def build_small(crop: bool = True, stride: bool = True, wide: bool = False) -> nn.Module:
-    """Build a small network with batch normalisation, for images of 24x24 pixels, or 28x28 without the crop."""
-    first, second = (24, 64) if wide else (16, 32)
-    side = 3 if crop else 4
+def build_small(settings: Settings) -> nn.Module:
+    """Build the network of some settings: LeNet with dropout where they are those of the plain loop."""
+    first, second, hidden = settings.units
+    side = 3 if settings.crop else 4
     return nn.Sequential(
-        nn.Conv2d(1, first, 5, stride=2 if stride else 1),
-        *([] if stride else [nn.MaxPool2d(2)]),
-        nn.BatchNorm2d(first),
+        nn.Conv2d(1, first, 5, stride=2 if settings.stride else 1),
+        *([] if settings.stride else [nn.MaxPool2d(2)]),
+        *([nn.BatchNorm2d(first)] if settings.batch_norm else []),
         nn.ReLU(),
         nn.Conv2d(first, second, 5),
+        *([] if settings.no_dropout else [nn.Dropout2d(0.5)]),
         nn.MaxPool2d(2),
-        nn.BatchNorm2d(second),
+        *([nn.BatchNorm2d(second)] if settings.batch_norm else []),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(second * side**2, 128),
+        nn.Linear(second * side**2, hidden),
         nn.ReLU(),
-        nn.Linear(128, 10),
+        *([] if settings.no_dropout else [nn.Dropout(0.5)]),
+        nn.Linear(hidden, 10),
         nn.LogSoftmax(dim=1),
     )
 
@@ -152,20 +167,18 @@ def train_fast(data: ImageSet, settings: Settings, seed: int, device: str | None
     target = pick_device(device)
     set_seed(seed)
     keep_freed_memory()
-    network = (
-        build_small(settings.crop, settings.stride, settings.wide) if settings.batch_norm else _lenet(settings.crop)
-    ).to(target)
+    network = build_small(settings).to(target)
     if settings.channels_last:
         network = network.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         network.parameters(),
-        lr=PEAK if settings.one_cycle else 0.01,
-        momentum=0.9 if settings.nesterov else 0.5,
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
         nesterov=settings.nesterov,
         weight_decay=settings.weight_decay,
     )
     steps = round(settings.epochs * math.ceil(len(data.train_images) / settings.batch_size))
-    schedule = _one_cycle(optimizer, steps) if settings.one_cycle else None
+    schedule = _one_cycle(optimizer, settings.learning_rate, steps) if settings.one_cycle else None
     batches = _from_memory(data, settings, target) if settings.in_memory else _from_loader(data, settings, target)
 
     start = time.perf_counter()
@@ -180,18 +193,10 @@ def train_fast(data: ImageSet, settings: Settings, seed: int, device: str | None
     return network, time.perf_counter() - start
 
 
-def _lenet(crop: bool) -> nn.Module:
-    """Return LeNet with dropout, for images of 24x24 pixels, or 28x28 without the crop."""
-    network = LeNetDropout()
-    if crop:
-        network.fc1 = nn.Linear(20 * 3**2, 50)
-    return network
-
-
-def _one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+def _one_cycle(optimizer: torch.optim.Optimizer, peak: float, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     """Return the schedule: straight up to the peak in a quarter of the steps, straight down to 0 in the rest."""
     return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, PEAK, total_steps=steps, pct_start=0.25, anneal_strategy="linear", cycle_momentum=False
+        optimizer, peak, total_steps=steps, pct_start=0.25, anneal_strategy="linear", cycle_momentum=False
     )
 
 

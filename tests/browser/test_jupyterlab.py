@@ -67,11 +67,11 @@ def test_a_notebook_is_run_with_a_bar_and_figures(lab_page: Any, lab: tuple[str,
     lab_page.locator(".jupyter-widgets .progress").first.wait_for(state="detached", timeout=10_000)
 
     figures = lab_page.locator(".jp-OutputArea img")
-    assert figures.evaluate_all("(all) => all.map((img) => img.complete && img.naturalWidth > 300)") == [True, True]
+    assert figures.evaluate_all("(all) => all.map((img) => img.complete && img.naturalWidth > 300)") == [True] * 4
     # JupyterLab 4 gives its images no alt attribute (jupyter/enhancement-proposals#120): the texts are in what it saves
     outputs = saved_outputs(lab_page, folder / "01_keras_baseline.ipynb")
     alts = [o.metadata["image/png"]["alt"] for o in outputs if "image/png" in o.get("data", {})]
-    assert [len(alt) > 40 for alt in alts] == [True, True]
+    assert [len(alt) > 40 for alt in alts] == [True] * 4
     assert [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"] == []
 
 
