@@ -195,7 +195,7 @@ def export(
     from labkit.torch.saving import load_model
 
     names = export_onnx(load_model(model_path), onnx_path)
-    print(f"saved {onnx_path}: {', '.join(names)}")
+    print(f"saved {onnx_path}: {', '.join(name for name in names if '/' not in name)}")  # without the weights
 
 
 @app.command()

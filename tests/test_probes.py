@@ -1,5 +1,6 @@
 """Probes, the drawing widget's Python side, and the ONNX export: the same numbers everywhere, and soon enough."""
 
+import json
 import time
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from helpers import STROKE_TO_PICTURE_S
 from labkit.base.errors import LabError
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.lab.drawing_widget import DrawWidget, draw, grey_maps
-from labkit.runs.frameworks import Bytes, Floats, Probe, load_probe
+from labkit.runs.frameworks import Bytes, Floats, load_probe
+from labkit.runs.wiring import PIXELS, OpenProbe
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,64 @@ def test_the_widget_answers_a_message_with_a_result(monkeypatch: pytest.MonkeyPa
     assert buffers == [bytes([255, 0, 128])]
 
 
+def test_the_widget_answers_a_question_about_a_map(
+    torch_file: Path, mnist: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widget = draw(torch_file, ("mine", constant))
+    sent = []
+    monkeypatch.setattr(widget, "send", lambda content, buffers: sent.append((content, buffers)))
+    image = mnist.test_images[0]
+    question = {"kind": "unit", "question": 3, "network": "deep", "layer": "conv2", "map": 5}
+    widget._answer(widget, question, [memoryview(image.tobytes())])
+    ((content, buffers),) = sent
+    unit = content["unit"]
+    assert (content["kind"], content["question"], unit["layer"], unit["map"]) == ("unit", 3, "conv2", 5)
+    assert (unit["shape"], unit["source"], unit["wire"]["source"]) == ([64, 14, 14], [32, 14, 14], "bn1")
+    assert (len(unit["arrays"]["weight"]), len(unit["arrays"]["bias"])) == (32 * 9, 1)
+    _, layers = load_probe(torch_file)(image)
+    assert np.allclose(np.frombuffer(buffers[0], np.float32), layers["conv2"][5].ravel())
+    assert np.allclose(np.frombuffer(buffers[1], np.float32), layers["bn1"].ravel())
+
+    widget._answer(widget, question | {"network": "mine", "layer": "layer", "map": 0}, [memoryview(image.tobytes())])
+    assert sent[1][0]["unit"]["wire"] is None  # nothing is known of a probe that is only a function
+
+
+def test_a_torch_network_is_followed_through_the_functions_between_its_layers(torch_file: Path) -> None:
+    probe = load_probe(torch_file)
+    assert isinstance(probe, OpenProbe)
+    wires = probe.wires()
+    pool = {"op": "max_pool", "size": [2, 2], "stride": [2, 2], "padding": [0, 0]}
+    leaky = {"op": "leaky_relu", "slope": 0.1}
+    assert wires["conv1"].source == PIXELS
+    assert (wires["bn1"].source, wires["bn1"].before, wires["bn1"].after) == ("conv1", (pool,), leaky)
+    assert (wires["conv2"].source, wires["conv2"].before) == ("bn1", (leaky,))
+    assert wires["fc1"].before == (leaky, {"op": "flatten", "channels_last": False})
+    assert wires["fc3"].after == {"op": "softmax"}
+
+
+def test_what_cannot_be_followed_has_no_wire() -> None:
+    import torch
+    from torch import nn
+
+    from labkit.torch.probe import probe
+
+    class Doubling(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two, self.three = (
+                nn.Conv2d(1, 2, 3),
+                nn.Conv2d(2, 2, 3, groups=2),
+                nn.Linear(2 * 24 * 24, 10),
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.two(2 * self.one(x))
+            x += 1
+            return torch.log_softmax(self.three(x.flatten(1)), 1)
+
+    assert list(probe(Doubling()).wires()) == ["one"]
+
+
 def test_networks_of_the_widget_have_names(torch_file: Path, keras_file: Path) -> None:
     widget = draw(torch_file, keras_file, ("mine", constant))
     assert widget.networks == ["deep", "baseline", "mine"]
@@ -136,14 +196,21 @@ def test_the_onnx_network_gives_pythons_probabilities(torch_file: Path, tmp_path
     names = export_onnx(load_model(torch_file), tmp_path / "network.onnx")
     assert [path.name for path in tmp_path.glob("*.onnx*")] == ["network.onnx"]  # one file, no data beside it
     session = ort.InferenceSession(str(tmp_path / "network.onnx"))
-    probe: Probe = load_probe(torch_file)
+    probe = load_probe(torch_file)
+    assert isinstance(probe, OpenProbe)
     for image in mnist.test_images[:20]:
         probabilities, layers = probe(image)
         outputs = dict(zip(names, session.run(names, {"pixels": image[None].astype(np.float32)}), strict=True))
+        weights = {name: outputs.pop(name) for name in names if "/" in name}
         assert np.abs(outputs.pop("probabilities")[0] - probabilities).max() < 1e-4
         assert outputs.keys() == layers.keys()
         for name, maps in outputs.items():
             assert np.abs(maps[0] - layers[name]).max() < 1e-3, name
+    wires = probe.wires()
+    assert set(weights) == {f"{layer}/{name}" for layer, wire in wires.items() for name in wire.arrays}
+    assert np.array_equal(weights["conv3/weight"], wires["conv3"].arrays["weight"])
+    written = json.loads((tmp_path / "network.json").read_text(encoding="utf-8"))
+    assert written == {layer: wire.to_dict() for layer, wire in wires.items()}
 
 
 def test_normalisation_is_inside_the_onnx_network() -> None:

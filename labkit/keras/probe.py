@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 
 from labkit.keras.quiet_tensorflow import keras, tf
-from labkit.runs.frameworks import Bytes, Floats, Probe
+from labkit.keras.wiring import wires
+from labkit.runs.frameworks import Bytes, Floats
+from labkit.runs.wiring import OpenProbe
 
 # Layers that do nothing with a single image, or only reshape it
 SILENT = (keras.layers.Dropout, keras.layers.Flatten, keras.layers.InputLayer)
 
 
-def probe(network: Any) -> Probe:
+def probe(network: Any) -> OpenProbe:
     """Return the probe of a network, reference or just trained.
 
     Parameters
@@ -32,4 +34,4 @@ def probe(network: Any) -> Probe:
         maps = {layer.name: np.moveaxis(o[0].numpy(), -1, 0) for layer, o in zip(layers, outputs, strict=True)}
         return probabilities[0].numpy(), maps
 
-    return look
+    return OpenProbe(look, lambda: wires(network, layers))

@@ -1,5 +1,6 @@
 """Draw a digit in the notebook and watch a network read it."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +14,16 @@ from numpy.typing import NDArray
 from labkit.base.errors import LabError, unknown
 from labkit.base.paths import PACKAGE
 from labkit.runs.frameworks import Floats, Probe, load_probe
+from labkit.runs.wiring import PIXELS, OpenProbe
 
 STATIC = PACKAGE / "lab" / "static"
+SCRIPTS = ("unit.js", "panel.js", "pad.js", "draw.js")
+
+
+def _joined() -> str:
+    """Return the scripts as one module, without the imports from one another."""
+    scripts = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return re.sub(r'^import .*"\./.*\n', "", scripts, flags=re.MULTILINE)
 
 
 class DrawWidget(anywidget.AnyWidget):
@@ -28,7 +37,7 @@ class DrawWidget(anywidget.AnyWidget):
     """
 
     # The kernel's messages travel as buffers of custom messages: a Bytes trait loses the browser's updates
-    _esm = (STATIC / "pad.js").read_text(encoding="utf-8") + (STATIC / "draw.js").read_text(encoding="utf-8")
+    _esm = _joined()
     _css = (STATIC / "pad.css").read_text(encoding="utf-8")
     networks = traitlets.List(traitlets.Unicode()).tag(sync=True)
     network = traitlets.Unicode().tag(sync=True)
@@ -42,8 +51,13 @@ class DrawWidget(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def _answer(self, _widget: Any, content: Mapping[str, Any], buffers: Sequence[Any]) -> None:
-        image = np.frombuffer(buffers[0], np.uint8).reshape(28, 28)
-        message, levels = self.read(image, str(content.get("network", self.network)))
+        image = np.frombuffer(buffers[0], np.uint8).reshape(28, 28).copy()  # PyTorch warns of what cannot be written
+        network = str(content.get("network", self.network))
+        if content.get("kind") == "unit":
+            unit, buffers = self.unit(image, network, str(content["layer"]), int(content["map"]))
+            self.send({"kind": "unit", "question": content.get("question"), "unit": unit}, buffers)
+            return
+        message, levels = self.read(image, network)
         self.send({"kind": "result", "number": content.get("number"), **message}, [levels])
 
     def read(self, image: NDArray[np.uint8], network: str) -> tuple[dict[str, Any], bytes]:
@@ -59,6 +73,28 @@ class DrawWidget(anywidget.AnyWidget):
             "milliseconds": 1000 * (time.perf_counter() - start),
         }
         return message, levels
+
+    def unit(
+        self, image: NDArray[np.uint8], network: str, layer: str, number: int
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Return what the browser needs to show how the numbers of one map are made: see `static/unit.js`.
+
+        The two buffers hold the map, and all maps of the layer that it is made of.
+        """
+        probe = self.probes[network]
+        _, layers = probe(image)
+        wire = probe.wires().get(layer) if isinstance(probe, OpenProbe) else None
+        source = image[None] if wire is None or wire.source == PIXELS else layers[wire.source]
+        arrays = {name: values[number].ravel().tolist() for name, values in (wire.arrays if wire else {}).items()}
+        message = {
+            "layer": layer,
+            "map": number,
+            "shape": list(layers[layer].shape),
+            "source": list(source.shape),
+            "wire": wire.to_dict() if wire else None,
+            "arrays": arrays,
+        }
+        return message, [np.ascontiguousarray(a, np.float32).tobytes() for a in (layers[layer][number], source)]
 
 
 def grey_maps(values: Floats) -> NDArray[np.uint8]:

@@ -12,13 +12,16 @@ from labkit.base.paths import PACKAGE, reference_dir
 
 STATIC = PACKAGE / "report" / "static"
 PAD = PACKAGE / "lab" / "static"  # shared with the widget
-SCRIPTS = (STATIC / "draw_page.js", PAD / "pad.js")
+SCRIPTS = (STATIC / "draw_page.js", PAD / "pad.js", PAD / "panel.js", PAD / "unit.js")
 # onnxruntime-web, kept packed: its WebAssembly is 14 MB
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 
 
 def reference_onnx() -> Path:
-    """Return the shipped network of the page, deep-bn of the reference run as `labkit export` writes it."""
+    """Return the shipped network of the page, deep-bn of the reference run as `labkit export` writes it.
+
+    Its wires lie beside it, in a `.json` of the same name.
+    """
     return reference_dir() / "onnx" / "deep-bn.onnx"
 
 
@@ -28,8 +31,9 @@ def write_draw_page(out: Path) -> Path:
     It has to be opened from a web server: browsers run no WebAssembly from `file://`.
     """
     model = reference_onnx()
-    if not model.exists():
-        raise LabError(f"{model}: no such network; make it with `labkit export MODEL {model.name}`")
+    missing = [path for path in (model, model.with_suffix(".json")) if not path.exists()]
+    if missing:
+        raise LabError(f"{missing[0]}: no such file; make it with `labkit export MODEL {model.name}`")
     folder = out / "draw"
     try:
         (folder / "ort").mkdir(parents=True, exist_ok=True)
@@ -39,6 +43,7 @@ def write_draw_page(out: Path) -> Path:
             (folder / "ort" / name).write_bytes(gzip.decompress((STATIC / "ort" / f"{name}.gz").read_bytes()))
         shutil.copyfile(STATIC / "ort" / "LICENSE", folder / "ort" / "LICENSE")
         shutil.copyfile(model, folder / "network.onnx")
+        shutil.copyfile(model.with_suffix(".json"), folder / "network.json")
     except OSError as problem:
         raise LabError(f"{folder}: cannot be written: {problem.strerror or problem}") from None
     jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())

@@ -1,21 +1,23 @@
 """The front page of a report, and `results.json`, from what the notebooks left in its folder."""
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from labkit.base.files import write_text
+from labkit.report.cards import Figure, card_of
 from labkit.report.drawing_page import reference_onnx, write_draw_page
+from labkit.report.findings import findings
 from labkit.report.series import SUMMARY, Outcome, series
 from labkit.runs.computer import device_name, environment
 from labkit.runs.records import load_records, reference_records
 from labkit.stats.results_table import format_table, results_table
+
+BEST_BECAUSE = "06_deep_bn_network"  # says why the best network is the best
 
 
 def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameters: Mapping[str, Any]) -> None:
@@ -30,6 +32,9 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
         "runs": [record.to_dict() for record in records.values()],
     }
     write_text(out / "results.json", json.dumps(results, indent=1) + "\n")
+    files = {path.read_bytes(): path.name for path in sorted((out / "figures").glob("*.png"))}
+    cards = {name: card_of(out / f"{name}.ipynb", files) for name in series()}
+    placed = {figure.file for card in cards.values() for figure in card.figures}
     draw_page = write_draw_page(out) if reference_onnx().exists() else None
     jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
     page = jinja.get_template("index.html").render(
@@ -37,33 +42,11 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
         table=format_table(results_table(records)).reset_index().astype(str).to_dict("records"),
         has_reference=bool(reference_records()),
         outcomes=outcomes,
-        titles={name: _title(out / f"{name}.ipynb") for name in series()},
-        figures=_figures(out),
+        cards=cards,
+        others=[Figure(file, Path(file).stem) for file in files.values() if file not in placed],
+        found=findings(),
+        best_because=BEST_BECAUSE,
         draw_page=draw_page,
         pdf=f"{SUMMARY}.pdf" if (out / f"{SUMMARY}.pdf").exists() else None,
     )
     write_text(out / "index.html", page)
-
-
-def _title(executed: Path) -> str:
-    cells = nbformat.read(executed, as_version=4).cells if executed.exists() else []
-    headings = (c.source.splitlines()[0] for c in cells if c.cell_type == "markdown" and c.source.startswith("# "))
-    return next(headings, executed.stem).removeprefix("# ")
-
-
-def _figures(out: Path) -> list[dict[str, str]]:
-    """Return the figures of the report with their alternative texts, from the executed notebooks."""
-    alts: dict[bytes, str] = {}  # by the figure itself: `lab.show` saves what it displays
-    for name in series():
-        executed = out / f"{name}.ipynb"
-        if executed.exists():
-            alts |= {
-                base64.b64decode(o.data["image/png"]): o.metadata.get("image/png", {}).get("alt", "")
-                for c in nbformat.read(executed, as_version=4).cells
-                if c.cell_type == "code"
-                for o in c.outputs
-                if o.output_type == "display_data" and "image/png" in o.data
-            }
-    return [
-        {"file": f.name, "alt": alts.get(f.read_bytes()) or f.stem} for f in sorted((out / "figures").glob("*.png"))
-    ]

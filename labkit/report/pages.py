@@ -40,7 +40,7 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
         template_name="basic",
         exclude_input_prompt=True,
         exclude_output_prompt=True,
-        filters={"markdown2html": _markdown_to_html},
+        filters={"markdown2html": markdown_to_html},
     )
     body, _ = exporter.from_notebook_node(notebook)
     # A table wider than a phone scrolls: a keyboard must reach it
@@ -91,7 +91,8 @@ class _MathmlRenderer(IPythonRenderer):  # type: ignore[misc]  # nbconvert has n
         return _mathml(body, "block")
 
 
-def _markdown_to_html(source: str) -> str:
+def markdown_to_html(source: str) -> str:
+    """Return Markdown as HTML, formulas as MathML."""
     html: str = MarkdownWithMath(renderer=_MathmlRenderer(escape=False, embed_images=True)).render(source)
     return html
 

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD
-from labkit.runs.frameworks import Bytes, Floats, Probe
+from labkit.runs.frameworks import Bytes, Floats
+from labkit.runs.wiring import OpenProbe, Wire
 from labkit.torch.evaluation import normalise
+from labkit.torch.wiring import wires
 
-# Layers that do nothing in evaluation mode
-SILENT = (nn.Dropout, nn.Dropout2d, nn.Identity)
+# Layers that do nothing in evaluation mode, or only reshape
+SILENT = (nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten)
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def layer_outputs(network: nn.Module) -> Iterator[dict[str, Tensor]]:
     handles = [
         module.register_forward_hook(partial(keep, name))
         for name, module in network.named_modules()
-        if not list(module.children()) and not isinstance(module, SILENT)
+        if is_layer(name, module)
     ]
     try:
         yield outputs
@@ -38,7 +40,12 @@ def layer_outputs(network: nn.Module) -> Iterator[dict[str, Tensor]]:
             handle.remove()
 
 
-def probe(network: nn.Module, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) -> Probe:
+def is_layer(_name: str, module: nn.Module) -> bool:
+    """Tell whether a module is shown: one without parts of its own, that does something."""
+    return not list(module.children()) and not isinstance(module, SILENT)
+
+
+def probe(network: nn.Module, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) -> OpenProbe:
     """Return the probe of a network, reference or just trained.
 
     Parameters
@@ -52,15 +59,25 @@ def probe(network: nn.Module, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) 
     @torch.no_grad()
     def look(image: Bytes) -> tuple[Floats, dict[str, Floats]]:
         device = next(network.parameters()).device
-        was_training = network.training
-        network.eval()
-        try:
-            with layer_outputs(network) as outputs:
-                log_probabilities = network(normalise(torch.as_tensor(image[None], device=device), mean, std))
-        finally:
-            network.train(was_training)
+        with evaluating(network), layer_outputs(network) as outputs:
+            log_probabilities = network(normalise(torch.as_tensor(image[None], device=device), mean, std))
         layers = {name: output[0].cpu().numpy() for name, output in outputs.items()}
         probabilities: Floats = log_probabilities[0].exp().cpu().numpy()
         return probabilities, layers
 
-    return look
+    def wires_now() -> dict[str, Wire]:
+        with evaluating(network):
+            return wires(network, is_layer, mean, std)
+
+    return OpenProbe(look, wires_now)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode for the block, and back into the mode that it was in."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)

@@ -42,6 +42,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_record(record, folder)
     for name, path in series().items():
         shutil.copyfile(path, folder / f"{name}.ipynb")
+    shutil.copytree(project_dir() / "figures", folder / "figures", ignore=shutil.ignore_patterns(SCREENSHOTS.name))
     write_page(folder / f"{PHONE_NOTEBOOK}.ipynb", list(series()))
     (folder / f"{SUMMARY}.pdf").touch()  # the index links it
     with pytest.MonkeyPatch.context() as patch:

@@ -1,6 +1,7 @@
 """The report in a browser: the drawing page reads digits as Python does, every link leads somewhere, all readable."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from labkit.base.files import write_text
 from labkit.base.paths import notebooks_dir
 from labkit.data.digits import mnist_image
 from labkit.data.mnist import load_mnist
-from labkit.lab.drawing_widget import grey_maps
+from labkit.lab.drawing_widget import DrawWidget, grey_maps
 from labkit.report.drawing_page import write_draw_page
 from labkit.report.index_page import write_report
 from labkit.report.pages import write_page
@@ -35,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
     export_onnx(TorchModel(network, 0.1307, 0.3081), out / "deep.onnx")
     names = [path.stem for path in sorted(notebooks_dir().glob("[0-9][0-9]_*.ipynb"))][:2]
     for name in names:
-        nbformat.write(_notebook(name), out / f"{name}.ipynb")
+        nbformat.write(_notebook(name, out), out / f"{name}.ipynb")
         write_page(out / f"{name}.ipynb", names)
     write_report(out, [Outcome(name, "done", 1.0, "", "") for name in names], "quick", {"seed": 3})
     with pytest.MonkeyPatch.context() as patch:
@@ -47,14 +48,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
     return out, load_probe(out / "deep.pth")
 
 
-def _notebook(name: str) -> nbformat.NotebookNode:
+def _notebook(name: str, out: Path) -> nbformat.NotebookNode:
     import base64
 
     from matplotlib.figure import Figure
 
     from labkit.plots.style import png
 
-    picture = base64.b64encode(png(Figure(figsize=(2, 1)))).decode()
+    picture = base64.b64encode(
+        png(Figure(figsize=(2 + int(name[:2]), 1)), out / "figures" / f"{name[:2]}_one.png")
+    ).decode()
     table = "<table><tr><th>run</th><th>accuracy (%)</th></tr><tr><td>one</td><td>97.35</td></tr></table>"
     outputs = [
         nbformat.v4.new_output("stream", name="stdout", text="Test set: Average loss: 0.1\n"),
@@ -70,7 +73,7 @@ def _notebook(name: str) -> nbformat.NotebookNode:
                 f"# {name}\n\nThe loss is $-\\log p_y$; over $n$ images\n\n$$\\frac{{1}}{{n}}$$"
             ),
             nbformat.v4.new_markdown_cell("## Set-up\n\nText with `code`."),
-            nbformat.v4.new_code_cell(code, outputs=outputs),
+            nbformat.v4.new_code_cell(code, outputs=outputs, metadata={"tags": ["establishes"]}),
         ]
     )
 
@@ -153,6 +156,115 @@ def test_a_digit_can_be_drawn_with_the_keyboard(
     assert page.evaluate("labkitPad.pad.read()") is None
 
 
+EXPLAIN = """async ([units, places]) => {
+  const { explain } = await import("./draw/unit.js");
+  return units.map((unit) => places.map(([y, x]) => {
+    const [, height = 1, width = 1] = unit.shape;
+    return explain(unit, y % height, x % width)?.value ?? null;
+  }));
+}"""
+PLACES = [(0, 0), (5, 9), (13, 12), (26, 27)]
+
+
+def drawn(page: Any) -> np.ndarray[Any, Any]:
+    """Draw a seven, and return it as the network sees it."""
+    draw_seven(page)
+    page.wait_for_timeout(500)
+    return np.array(page.evaluate("Array.from(labkitPad.pad.read())"), np.uint8).reshape(28, 28)
+
+
+def test_every_pixel_of_the_page_is_made_as_the_panel_says(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    open_pad(page, serve(site[0]))
+    _, layers = site[1](drawn(page))
+    for name, values in layers.items():
+        for number in (0, len(values) - 1):
+            get = f"async ([name, map, places]) => ({EXPLAIN})([[await labkitPad.unitOf(name, map)], places])"
+            (made,) = page.evaluate(get, [name, number, PLACES])
+            maps = values[number].reshape(values.shape[1:] or (1, 1))
+            height, width = maps.shape
+            expected = [maps[y % height, x % width] for y, x in PLACES]
+            assert np.allclose(made, expected, atol=1e-3), name
+
+
+@pytest.mark.parametrize(
+    "network", ["keras baseline", "keras extra-conv-same", "torch keras-twin", "torch deep-bn-without-depth"]
+)
+def test_every_pixel_of_the_widget_is_made_as_the_panel_says(
+    network: str, page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    used, name = network.split()
+    package = import_module(f"labkit.{used}")
+    probe = package.probe(package.build(name, "relu", 1))
+    image = load_mnist().test_images[0]
+    page.goto(f"{serve(site[0])}draw.html")
+    _, layers = probe(image)
+    widget = DrawWidget(probe)
+    units, expected = [], []
+    for layer, values in layers.items():
+        unit, (own, source) = widget.unit(image, "network", layer, len(values) - 1)
+        unit["values"] = np.frombuffer(own, np.float32).tolist()
+        unit["source"] = {"shape": unit["source"], "values": np.frombuffer(source, np.float32).tolist()}
+        units.append(unit)
+        maps = values[-1].reshape(values.shape[1:] or (1, 1))
+        expected.append([maps[y % maps.shape[0], x % maps.shape[1]] for y, x in PLACES])
+    assert np.allclose(page.evaluate(EXPLAIN, [units, PLACES]), expected, atol=1e-3)
+
+
+def test_a_pixel_is_explained_with_the_mouse_and_with_the_keyboard(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    open_pad(page, serve(site[0]))
+    image = drawn(page)
+    _, layers = site[1](image)
+    said, maps = page.locator(".lk-sum"), page.locator(".lk-maps > figure canvas[tabindex]")
+    box = maps.nth(2).bounding_box()  # conv2: 16 maps of 14x14 in a row, and a gap behind each
+    maps.nth(2).click(position={"x": box["width"] * (3 * 15 + 6.5) / 239, "y": box["height"] * 4.5 / 59})
+    page.wait_for_function("document.querySelector('.lk-sum')?.textContent.includes('conv2, map 3, row 4, column 6')")
+    assert f"= {layers['conv2'][3, 4, 6]:.3f}".replace("-", "−") in said.inner_text()
+    assert page.locator(".lk-unit .lk-grid").count() == 4 * 3  # window, kernel and products of four of the 32 maps
+    assert serious_findings(page, "#pad") == []
+    page.get_by_role("button", name="Close").click()
+    page.locator(".lk-unit").wait_for(state="detached")
+
+    maps.first.focus()
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_function(
+        "document.querySelector('.lk-sum')?.textContent.includes('conv1, map 17, row 14, column 14')"
+    )
+    page.wait_for_function("document.activeElement.getAttribute('aria-label').startsWith('Map 17 of conv1')")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    assert "conv1, map 17, row 13, column 13" in said.inner_text()
+    assert f"= {layers['conv1'][17, 13, 13]:.3f}".replace("-", "−") in said.inner_text()
+
+    page.get_by_role("button", name="Clear").click()  # another drawing: the same pixel
+    draw_seven(page)
+    page.wait_for_function(
+        "document.querySelector('.lk-sum')?.textContent.includes('conv1, map 17, row 13, column 13')"
+    )
+    page.locator(".lk-own canvas").focus()
+    page.keyboard.press("Escape")
+    assert page.locator(".lk-unit").count() == 0
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("Feature maps of layer conv1")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_panel_fits_a_phone(scheme: str, page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.emulate_media(color_scheme=scheme)
+    open_pad(page, serve(site[0]))
+    draw_seven(page)
+    shown_percentages(page)
+    for number in range(page.locator(".lk-maps > figure").count()):
+        page.locator(".lk-maps > figure > .lk-mosaic canvas").nth(number).click()
+        page.locator(".lk-maps > figure").nth(number).locator(".lk-sum:not(:empty)").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, number
+        assert serious_findings(page, ".lk-unit") == [], number
+
+
 def test_opened_as_a_file_the_page_says_what_to_do(page: Any, site: tuple[Path, Probe]) -> None:
     page.goto((site[0] / "draw.html").as_uri())
     assert "http.server" in page.locator("#problem").inner_text()
@@ -193,6 +305,25 @@ def test_axe_has_no_serious_finding(
         if html.name == "draw.html":
             page.wait_for_selector("#pad[data-ready]", timeout=60_000)
         assert serious_findings(page) == [], html.name
+
+
+def test_the_front_page_opens_with_findings_and_a_card_for_each_notebook(
+    page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]
+) -> None:
+    page.goto(f"{serve(site[0])}index.html")
+    heads = page.locator("h2").all_inner_texts()
+    assert heads[:4] == ["What the series found", "Notebooks", "Results on the test images", "Figures, by notebook"]
+    cards = page.locator(".cards > li")
+    assert cards.count() == 2
+    for card in cards.all():
+        assert card.locator("img").evaluate("(image) => image.complete && image.naturalWidth > 0")
+        assert "Average loss" in card.inner_text()
+        card.locator("a[href^='#figures-']").click()
+        assert (
+            page.evaluate("document.querySelector(location.hash).parentElement.querySelectorAll('figure').length") == 1
+        )
+    page.emulate_media(media="print")
+    assert all(page.locator(f"{part} img").first.is_visible() for part in (".cards", "figure"))
 
 
 def test_pages_fit_a_phone_and_figures_zoom(page: Any, serve: Callable[[Path], str], site: tuple[Path, Probe]) -> None:

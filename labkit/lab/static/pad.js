@@ -1,5 +1,7 @@
 // The drawing pad: a canvas for a digit, and beside it what a network makes of the drawing.
-// Used by the notebook widget (draw.js, which Python joins to this file) and by the page (draw_page.js).
+// Used by the notebook widget (draw.js, which Python joins to these files) and by the page (draw_page.js).
+
+import { makePanel } from "./panel.js";
 
 const FIELD = 28, BOX = 20, CENTRE = 14, FAINT = 0.02, TIE = 1e-6;
 const SIDE = 280; // pixels of the canvas: ten for each of the image
@@ -81,9 +83,10 @@ export function greyLevels(values) {
   return Uint8Array.from(values, (value) => Math.floor((value - low) * scale + 0.5));
 }
 
-// Builds the pad inside `root`. `onImage(image)` gets 28x28 bytes after every stroke, or null for an empty canvas.
+// Builds the pad inside `root`. `onImage(image)` gets 28x28 bytes after every stroke, or null for an empty canvas;
+// `askUnit(layer, map)` gives a promise of what unit.js needs of one map.
 // Returns { show, say, clear, draw }: see the end.
-export function makePad(root, { classNames, networks, network, onImage, onNetwork }) {
+export function makePad(root, { classNames, networks, network, onImage, onNetwork, askUnit }) {
   root.classList.add("labkit-pad");
   const make = (tag, attributes, ...children) => {
     const element = document.createElement(tag);
@@ -124,8 +127,10 @@ export function makePad(root, { classNames, networks, network, onImage, onNetwor
     make("td", {}), make("th", { scope: "col" }, "probability")));
   const table = make("table", { class: "lk-bars" }, make("caption", {}, "Probabilities"), head,
     make("tbody", {}, ...bars.map((bar) => bar.row)));
-  const maps = make("div", { class: "lk-maps" });
-  const details = make("details", { open: "" }, make("summary", {}, "Feature maps, layer by layer"), maps);
+  const maps = makeMaps(make, askUnit);
+  const details = make("details", { open: "" }, make("summary", {}, "Feature maps, layer by layer"),
+    make("p", { class: "lk-hint" }, "Click a pixel of a map to see the numbers that make it. Keyboard: arrow keys choose " +
+      "a map, Enter opens it; then arrow keys move the pixel, Escape closes. Maps, rows and columns count from 0."), maps.element);
   root.append(
     make("div", { class: "lk-top" },
       make("div", {}, make("div", { class: "lk-paper" }, canvas, marker), controls),
@@ -180,7 +185,7 @@ export function makePad(root, { classNames, networks, network, onImage, onNetwor
       bar.number.textContent = "–";
       bar.row.classList.remove("lk-best");
     }
-    maps.replaceChildren();
+    maps.clear();
     status.textContent = "Draw a digit.";
     changed();
   }
@@ -237,7 +242,7 @@ export function makePad(root, { classNames, networks, network, onImage, onNetwor
       const text = `${classNames[best]}: ${(100 * probabilities[best]).toFixed(1)}%`;
       if (status.textContent !== text) status.textContent = text; // said only when it changes
       status.title = `network: ${milliseconds.toFixed(0)} ms`;
-      showMaps(maps, layers, make);
+      maps.show(layers);
     },
     say(text) { status.textContent = text; },
     clear,
@@ -247,38 +252,117 @@ export function makePad(root, { classNames, networks, network, onImage, onNetwor
   };
 }
 
-function showMaps(container, layers, make) {
-  const names = layers.map((layer) => layer.name).join("\n");
-  if (container.dataset.names !== names || !container.children.length) {
-    container.dataset.names = names;
-    container.replaceChildren(...layers.map((layer) => {
-      const [count, height, width] = layer.shape;
-      const what = height ? `${count} maps of ${height}×${width}` : `${count} values`;
-      return make("figure", {}, make("figcaption", {}, `${layer.name}: ${what}`),
-        make("canvas", { role: "img", "aria-label": `Feature maps of layer ${layer.name}: ${what}` }));
-    }));
+// How the maps of a layer lie in its picture, a gap of one pixel between them; values in a row count as maps of 1x1.
+function mosaicOf([count, height, width]) {
+  if (!height) {
+    return { count, columns: count, rows: 1, stepX: 1, stepY: 1, sizeX: 1, sizeY: 1, wide: count, high: 1,
+      zoomX: Math.max(3, Math.floor(512 / count)), zoomY: 14 };
   }
-  layers.forEach((layer, index) => {
-    const canvas = container.children[index].querySelector("canvas");
-    const [count, height, width] = layer.shape;
-    if (!height) return paint(canvas, layer.levels, count, 1, Math.max(3, Math.floor(512 / count)), 14);
-    // a mosaic, a gap of one pixel between the maps
-    const columns = Math.min(count, Math.floor(560 / (width + 1)) || 1, 16), rows = Math.ceil(count / columns);
-    const wide = columns * (width + 1) - 1, high = rows * (height + 1) - 1;
-    const mosaic = new Uint8Array(wide * high).fill(128);
-    for (let map = 0; map < count; map++) {
-      const x0 = (map % columns) * (width + 1), y0 = Math.floor(map / columns) * (height + 1);
-      for (let y = 0; y < height; y++) {
-        const start = (map * height + y) * width;
-        mosaic.set(layer.levels.subarray(start, start + width), (y0 + y) * wide + x0);
-      }
-    }
-    const zoom = Math.max(1, Math.min(6, Math.floor(560 / wide)));
-    paint(canvas, mosaic, wide, high, zoom, zoom);
-  });
+  const columns = Math.min(count, Math.floor(560 / (width + 1)) || 1, 16), rows = Math.ceil(count / columns);
+  const wide = columns * (width + 1) - 1, high = rows * (height + 1) - 1;
+  const zoom = Math.max(1, Math.min(6, Math.floor(560 / wide)));
+  return { count, columns, rows, stepX: width + 1, stepY: height + 1, sizeX: width, sizeY: height, wide, high,
+    zoomX: zoom, zoomY: zoom };
 }
 
-function paint(canvas, levels, width, height, zoomX, zoomY) {
+// The feature maps, a picture for each layer, and the panel for one pixel of one of them.
+function makeMaps(make, askUnit) {
+  const element = make("div", { class: "lk-maps" });
+  let names = "", parts = [], timer;
+  const panel = makePanel({ make, ask: askUnit, onClose(layer) {
+    const part = parts.find((p) => p.name === layer);
+    part?.frame.classList.remove("lk-on");
+    part?.canvas.focus();
+  } });
+
+  function build(layers) {
+    parts = layers.map(({ name, shape }) => {
+      const [count, height, width] = shape;
+      const what = height ? `${count} maps of ${height}×${width}` : `${count} values`;
+      const canvas = make("canvas", { tabindex: 0, role: "application",
+        "aria-label": `Feature maps of layer ${name}: ${what}. Arrow keys choose one, Enter opens it.` });
+      const frame = make("span", { class: "lk-frame", "aria-hidden": "true" });
+      const figure = make("figure", {}, make("figcaption", {}, `${name}: ${what}`),
+        make("div", { class: "lk-plane lk-mosaic" }, canvas, frame));
+      const part = { name, figure, canvas, frame, mosaic: mosaicOf(shape), current: 0 };
+      canvas.addEventListener("click", (event) => pick(part, event));
+      canvas.addEventListener("keydown", (event) => move(part, event));
+      place(part);
+      return part;
+    });
+    element.replaceChildren(...parts.map((part) => part.figure));
+    const open = parts.find((part) => part.name === panel.chosen()?.layer);
+    if (open) attach(open);
+  }
+
+  function place({ mosaic: m, frame, current }) {
+    const x = (current % m.columns) * m.stepX, y = Math.floor(current / m.columns) * m.stepY;
+    Object.assign(frame.style, { left: `${100 * x / m.wide}%`, top: `${100 * y / m.high}%`,
+      width: `${100 * m.sizeX / m.wide}%`, height: `${100 * m.sizeY / m.high}%` });
+  }
+  function attach(part) {
+    for (const other of parts) other.frame.classList.toggle("lk-on", other === part);
+    if (panel.element.parentNode !== part.figure) part.figure.append(panel.element);
+  }
+  async function open(part, y, x) {
+    place(part);
+    attach(part);
+    await panel.show(part.name, part.current, y, x);
+  }
+  function pick(part, event) {
+    const { mosaic: m, canvas } = part, box = canvas.getBoundingClientRect();
+    const x = Math.floor((event.clientX - box.left) * m.wide / box.width);
+    const y = Math.floor((event.clientY - box.top) * m.high / box.height);
+    const map = Math.floor(y / m.stepY) * m.columns + Math.floor(x / m.stepX);
+    if (map >= m.count) return;
+    part.current = map;
+    open(part, Math.min(y % m.stepY, m.sizeY - 1), Math.min(x % m.stepX, m.sizeX - 1));
+  }
+  async function move(part, event) {
+    const { columns, count } = part.mosaic;
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    if (!by && event.key !== "Enter") return;
+    event.preventDefault();
+    event.stopPropagation(); // Jupyter would take the keys for its own
+    if (by) {
+      if (part.current + by >= 0 && part.current + by < count) part.current += by;
+      place(part);
+      if (panel.chosen()?.layer === part.name) open(part);
+    } else {
+      await open(part);
+      panel.focus();
+    }
+  }
+
+  return {
+    element,
+    show(layers) {
+      const found = layers.map((layer) => `${layer.name} ${layer.shape}`).join("\n");
+      if (names !== found || !element.children.length) build(layers);
+      names = found;
+      layers.forEach((layer, index) => {
+        const { canvas, mosaic: m } = parts[index];
+        const levels = new Uint8Array(m.wide * m.high).fill(128);
+        for (let map = 0; map < m.count; map++) {
+          const x0 = (map % m.columns) * m.stepX, y0 = Math.floor(map / m.columns) * m.stepY;
+          for (let y = 0; y < m.sizeY; y++) {
+            const start = (map * m.sizeY + y) * m.sizeX;
+            levels.set(layer.levels.subarray(start, start + m.sizeX), (y0 + y) * m.wide + x0);
+          }
+        }
+        paint(canvas, levels, m.wide, m.high, m.zoomX, m.zoomY);
+      });
+      clearTimeout(timer);
+      timer = setTimeout(panel.refresh, 150); // once the stroke rests
+    },
+    clear() {
+      clearTimeout(timer);
+      element.replaceChildren();
+    },
+  };
+}
+
+export function paint(canvas, levels, width, height, zoomX, zoomY) {
   canvas.width = width;
   canvas.height = height;
   if (zoomX) canvas.style.width = `${width * zoomX}px`;
