@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from labkit.base.paths import notebooks_dir
+from labkit.report.cards import PICTURE, SENTENCE
 from labkit.report.series import series
 from labkit.runs.parameters import PARAMETERS, notebook_parameters
 
@@ -79,6 +80,19 @@ def test_every_figure_has_an_alternative_text(path: Path) -> None:
     for output in _outputs(path):
         if "image/png" in output.get("data", {}):
             assert len(output.metadata.get("image/png", {}).get("alt", "")) > 20
+
+
+@pytest.mark.parametrize("path", SERIES, ids=_name)
+def test_its_card_has_one_sentence_and_one_picture(path: Path) -> None:
+    tagged = {
+        tag: [c for c in nbformat.read(path, as_version=4).cells if tag in c.metadata.get("tags", [])]
+        for tag in (SENTENCE, PICTURE)
+    }
+    (sentence,), (picture,) = tagged[SENTENCE], tagged[PICTURE]
+    text = sentence.source if sentence.cell_type == "markdown" else "".join(o.text for o in sentence.outputs)
+    assert text.strip().endswith(".")
+    assert 10 < len(text.split()) < 70
+    assert any("image/png" in output.get("data", {}) for output in picture.outputs)
 
 
 @pytest.mark.parametrize("path", EVERY, ids=_name)
