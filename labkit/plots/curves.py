@@ -110,7 +110,7 @@ def plot_test_errors(
             axes.plot(*zip(*stars, strict=True), "*", ms=12, mfc="none", color=INK, zorder=5, label="published")
         axes.set(xlabel="epoch", ylabel=f"mistakes in {total:,} test images", title=title, yscale="log")
         label_log_axis(axes.yaxis, "{x:,.0f}")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 5, 10]))
         axes.legend(fontsize=8)
     return figure
 

@@ -56,6 +56,6 @@ def plot_overlay(
         axes.set(xlabel="epoch", ylabel=f"mistakes in {total:,} test images", title=title, yscale="log")
         axes.set_ylim(bottom=0.9 * axes.get_ylim()[0])
         label_log_axis(axes.yaxis, "{x:,.0f}")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 5, 10]))
         axes.legend(handles=[*handles, star], fontsize=8)
     return figure
