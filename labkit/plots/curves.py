@@ -158,6 +158,7 @@ def plot_batch_losses(history: History, run: Run, train_images: int, title: str)
         axes.plot(*zip(*theirs, strict=True), "o-", ms=3, lw=1, color=INK, label="published")
         axes.plot(*zip(*ours, strict=True), "o-", ms=3, lw=1.2, color=BLUE, label="this run")
         axes.set(xlabel="epochs seen", ylabel="loss of one batch (nats)", title=title, yscale="log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 5, 10]))
         label_log_axis(axes.yaxis, "{x:g}")
         axes.legend(fontsize=8)
     return figure
