@@ -11,13 +11,15 @@ import nbformat
 import numpy as np
 import pytest
 
+from labkit.base.errors import LabError
 from labkit.base.paths import notebooks_dir
 from labkit.data.mnist import ImageSet
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record
 from labkit.runs.registry import LEAKY_SLOPE
 from labkit.stats.plan import read_plan
-from labkit.sweep.evidence import EvidenceJob, planned_jobs, ship_evidence, train_job
+from labkit.stats.sweeps import read_compact, reference_sweep
+from labkit.sweep.evidence import EvidenceJob, planned_jobs, ship_evidence, train_evidence, train_job
 from labkit.sweep.jobs import write_job
 
 JOBS = planned_jobs(read_plan())
@@ -105,7 +107,7 @@ def test_batch_norm_of_the_plain_baseline_is_left_to_keras(mnist: ImageSet) -> N
 
 
 def test_finished_jobs_are_added_to_what_ships_and_seeds_that_are_there_are_kept(
-    mnist: ImageSet, tmp_path: Path
+    mnist: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = ImageSet(mnist.train_images[:200], mnist.train_labels[:200], mnist.test_images[:50], mnist.test_labels[:50])
 
@@ -115,11 +117,11 @@ def test_finished_jobs_are_added_to_what_ships_and_seeds_that_are_there_are_kept
         return record
 
     records = {seed: finish(tmp_path / "one", seed) for seed in (3, 1)}
-    (path,) = ship_evidence(tmp_path / "one", tmp_path / "shipped")
+    (path,) = ship_evidence(tmp_path / "one", tmp_path / "evidence")
     before = path.read_text()
-    assert ship_evidence(tmp_path / "one", tmp_path / "shipped") == []
+    assert ship_evidence(tmp_path / "one", tmp_path / "evidence") == []
     records[2] = finish(tmp_path / "two", 2)
-    ship_evidence(tmp_path / "two", tmp_path / "shipped")
+    ship_evidence(tmp_path / "two", tmp_path / "evidence")
     seeds = json.loads(path.read_text())["seeds"]
     assert [entry["seed"] for entry in seeds] == [1, 2, 3]
     assert [entry["weights_sha256"] for entry in seeds] == [records[seed].weights_sha256 for seed in (1, 2, 3)]
@@ -128,3 +130,19 @@ def test_finished_jobs_are_added_to_what_ships_and_seeds_that_are_there_are_kept
         assert arrays["epoch_2"].shape == (3, 50)
         correct = (arrays["epoch_2"] == data.test_labels).sum(axis=1)
     assert list(correct) == [records[seed].test.correct for seed in (1, 2, 3)]
+
+    results = read_compact(path)
+    assert [result.seed for result in results] == [1, 2, 3]
+    for result in results:
+        assert result.made_on == {"device": records[result.seed].device, "versions": records[result.seed].versions}
+        for epoch, accuracy in enumerate(result.test_accuracy, 1):
+            assert np.mean(result.predictions_after(epoch) == data.test_labels) == accuracy
+    monkeypatch.setattr("labkit.stats.sweeps.reference_dir", lambda: tmp_path)
+    assert reference_sweep() == []  # three seeds are fewer than planned
+    monkeypatch.setattr("labkit.stats.sweeps.planned_seeds", lambda run: 3)
+    assert [(result.run, result.seed) for result in reference_sweep()] == [("torch-baseline-20", n) for n in (1, 2, 3)]
+
+
+def test_an_unknown_run_of_the_plan_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="did you mean 'torch-baseline-20'"):
+        train_evidence(tmp_path, ["torch-baselin-20"])

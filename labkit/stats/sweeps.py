@@ -14,7 +14,7 @@ from labkit.base.errors import LabError
 from labkit.base.files import load_arrays
 from labkit.base.paths import reference_dir
 from labkit.runs.records import read_record
-from labkit.stats.plan import epochs_of, recipe
+from labkit.stats.plan import epochs_of, planned_seeds, read_plan, recipe
 
 # What all seeds of a run must share to be put together, and what the compact form says once. The number of threads
 # is not among them: it moves the last bits of a result, as another seed moves all of them.
@@ -94,28 +94,45 @@ def read_sweep(folder: Path) -> list[SeedResult]:
 
 
 def reference_sweep() -> list[SeedResult]:
-    """Read the sweep that ships with the series in `data/reference/sweeps`; none there gives an empty list.
+    """Read the seeds that ship with the series; none there gives an empty list.
+
+    A run of the plan is read from `data/reference/evidence` once all of its planned seeds are there; before that, from
+    `data/reference/sweeps`, the sweep of the first edition.
 
     Raises
     ------
     LabError
         A file cannot be read.
     """
-    results = []
-    for path in sorted((reference_dir() / "sweeps").glob("*.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            shared = {
-                "run": content["run"],
-                "settings": {name: content[name] for name in SETTINGS},
-                "made_on": {name: content[name] for name in ("device", "versions")},
-            }
-            last, earlier = _read_predictions(path, content["epochs"])
-            for row, (entry, predicted) in enumerate(zip(content["seeds"], last, strict=True)):
-                before = {epoch: of_all[row] for epoch, of_all in earlier.items()}
-                results.append(SeedResult(**shared, **entry, predictions=predicted, earlier=before))
-        except (OSError, KeyError, IndexError, TypeError, ValueError, RecursionError) as problem:
-            raise LabError(f"{path}: not a compact sweep: {problem}") from None
+    by_run = {path.stem: read_compact(path) for path in sorted((reference_dir() / "sweeps").glob("*.json"))}
+    for run in read_plan()["runs"]:
+        path = reference_dir() / "evidence" / f"{run}.json"
+        seeds = read_compact(path) if path.exists() else []
+        if len(seeds) >= planned_seeds(run):
+            by_run[run] = seeds
+    return [result for run in sorted(by_run) for result in by_run[run]]
+
+
+def read_compact(path: Path) -> list[SeedResult]:
+    """Read the seeds of a run in the compact form in which they ship, in the order of the file.
+
+    Raises
+    ------
+    LabError
+        The file, or the one with its predictions, cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        shared = {"run": content["run"], "settings": {name: content[name] for name in SETTINGS}}
+        last, earlier = _read_predictions(path, content["epochs"])
+        results = []
+        for row, (entry, predicted) in enumerate(zip(content["seeds"], last, strict=True)):
+            # the evidence is trained on several computers: there each seed says on which
+            made_on = {name: entry.pop(name) if name in entry else content[name] for name in ("device", "versions")}
+            before = {epoch: of_all[row] for epoch, of_all in earlier.items()}
+            results.append(SeedResult(**shared, **entry, made_on=made_on, predictions=predicted, earlier=before))
+    except (OSError, KeyError, IndexError, TypeError, ValueError, RecursionError) as problem:
+        raise LabError(f"{path}: not a compact sweep: {problem}") from None
     return results
 
 

@@ -1,14 +1,14 @@
 """The evidence of the series: every run of `data/reference/evidence/plan.json`, seed by seed, under one condition.
 
 `python -m labkit.sweep.evidence OUT` trains what is not done yet and puts it beside the plan, in a compact form; a
-second call goes on. The plan was written before the first run.
+second call goes on. Names of runs behind OUT limit it to those. The plan was written before the first run.
 """
 
 import io
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labkit.base.errors import unknown
 from labkit.base.files import make_folder, write_bytes, write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record, make_record, read_record, test_as_trained
 from labkit.stats.plan import read_plan
+from labkit.stats.sweeps import SETTINGS
 from labkit.sweep.cluster import run_jobs
 from labkit.sweep.jobs import is_finished, write_job
 
@@ -102,12 +104,27 @@ def train_job(job: EvidenceJob, data: ImageSet | None = None) -> tuple[Record, d
     return record, predictions
 
 
-def train_evidence(out: Path, workers: int | None = None) -> dict[str, str]:
-    """Train the jobs of the plan that are neither in `out` nor shipped; return those that failed, one line each."""
+def train_evidence(out: Path, runs: Sequence[str] = (), workers: int | None = None) -> dict[str, str]:
+    """Train the jobs of the plan, or of some of its runs, that are neither in `out` nor shipped.
+
+    Returns
+    -------
+    dict of str to str
+        The jobs that failed, with one line each.
+
+    Raises
+    ------
+    LabError
+        A run is not in the plan.
+    """
     make_folder(out)
     plan = read_plan()
+    for run in runs:
+        if run not in plan["runs"]:
+            raise unknown("run", run, plan["runs"])
     shipped = {run: _read_compact(evidence_dir() / f"{run}.json")[0] for run in plan["runs"]}
-    jobs = {job.name: job for job in planned_jobs(plan) if job.seed not in shipped[job.run]}
+    jobs = {job.name: job for job in planned_jobs(plan) if job.run in (runs or plan["runs"])}
+    jobs = {name: job for name, job in jobs.items() if job.seed not in shipped[job.run]}
     left = {name: job for name, job in jobs.items() if not is_finished(out, name)}
 
     def keep(name: str, result: tuple[Record, dict[str, NDArray[np.uint8]]]) -> None:
@@ -136,6 +153,7 @@ def ship_evidence(out: Path, target: Path) -> list[Path]:
             record = read_record(job)
             if (seed := record.recipe.seed) not in seeds:
                 seeds[seed] = _seed_entry(record)
+                settings = {name: record.to_dict()[name] for name in SETTINGS}
                 with np.load(job.with_suffix(".npz")) as arrays:
                     predictions[seed] = dict(arrays)
         if len(seeds) == before:
@@ -147,7 +165,8 @@ def ship_evidence(out: Path, target: Path) -> list[Path]:
         np.savez_compressed(packed, **stacked)
         write_bytes(path.with_suffix(".npz"), packed.getvalue())
         rows = ",\n".join(json.dumps(seeds[seed]) for seed in order)
-        write_text(path, f'{{"run": "{run}", "seeds": [\n{rows}\n]}}\n')
+        head = json.dumps({"run": run, **settings})[:-1]
+        write_text(path, f'{head}, "seeds": [\n{rows}\n]}}\n')
         written.append(path)
     return written
 
@@ -182,10 +201,10 @@ def _seed_entry(record: Record) -> dict[str, Any]:
 
 def main() -> None:
     """Train what is left of the plan, in the folder that the command line names, and ship it."""
-    out = Path(sys.argv[1])
-    for failed, problem in train_evidence(out).items():
+    out, *runs = sys.argv[1:]
+    for failed, problem in train_evidence(Path(out), runs).items():
         print(f"{failed}: {problem}", file=sys.stderr)
-    for path in ship_evidence(out, evidence_dir()):
+    for path in ship_evidence(Path(out), evidence_dir()):
         print(path)
 
 
