@@ -58,4 +58,4 @@ def _best(table: pd.DataFrame) -> str:
     if len(order) < 2:
         return ""
     first, second = (f"{run_id} with {interval_words(list(means[run_id]))}" for run_id in order[:2])
-    return f"{first}; next comes {second}. Behind each mean stands its 95% interval."
+    return f"The best is {first}; next comes {second}. Behind each mean stands its 95% interval."
