@@ -35,8 +35,8 @@ def main() -> int:
         unit = [sys.executable, "-m", "pytest", *WORKERS, "tests"]
         if not slow:
             unit += ["-m", "not slow"]
-        books = [sys.executable, "-m", "pytest", *WORKERS, "--nbval", "--nbval-cell-timeout", "900"]
-        books += ["--nbval-sanitize-with", "tests/sanitize.cfg", "-p", "no:cacheprovider"]
+        books = [sys.executable, "-m", "pytest", *WORKERS, "-p", "tests.kernel_start", "-p", "no:cacheprovider"]
+        books += ["--nbval", "--nbval-cell-timeout", "900", "--nbval-sanitize-with", "tests/sanitize.cfg"]
         books += ["notebooks"] if slow else [*(f"notebooks/{name}.ipynb" for name in FEW), "notebooks/solutions"]
         codes = [
             subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode for command in (unit, books)

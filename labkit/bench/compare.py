@@ -38,7 +38,7 @@ NETWORKS = {
 GOALS = {"99.0%": 30, "99.5%": 5}  # of notebook 08's ladder, and the seeds that they are measured with
 TRAIN_IMAGES = 60_000
 EPOCH_BATCHES = -(-TRAIN_IMAGES // BATCH_SIZE)
-PRECISION = "float32, TF32 off"  # in every loop and in the matrix product
+PRECISION = "float32, TF32 off"  # in every loop and in the matrix product; the goals may use TF32
 WARM_UP = "each loop runs before each measurement; a DataLoader's first 5 batches are not counted"
 
 

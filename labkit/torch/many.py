@@ -18,6 +18,7 @@ from labkit.runs.states import hash_arrays
 from labkit.runs.training import epoch_order, note_epoch, require_finite
 from labkit.torch.device import memory_errors, pick_device, set_seed
 from labkit.torch.evaluation import evaluate, normalise
+from labkit.torch.recording import Recorded
 
 State = dict[str, Tensor]
 
@@ -79,14 +80,19 @@ def fit_many(
         replicas = _Replicas([network.to(target).train() for network in networks], learning_rate, momentum)
         images = torch.as_tensor(data.train_images, device=target)
         labels = torch.as_tensor(data.train_labels, device=target).long()
+
+        def train_on(chosen: Tensor) -> tuple[Tensor, Tensor]:
+            batch = normalise(images[chosen].flatten(0, 1), mean, std).view(*chosen.shape, 1, 28, 28)
+            return replicas.step(batch, labels[chosen])
+
+        step = Recorded(train_on) if target.type == "cuda" else train_on
         for epoch in range(1, epochs + 1):
             rows = np.stack([epoch_order(count, seed, epoch) for seed in seeds])  # one per replica
             orders = torch.as_tensor(rows, device=target)
             start = time.perf_counter()
             losses, correct = [], torch.zeros(len(networks), dtype=torch.int64, device=target)
             for chosen in torch.split(orders, batch_size, dim=1):
-                batch = normalise(images[chosen].flatten(0, 1), mean, std).view(*chosen.shape, 1, 28, 28)
-                loss, right = replicas.step(batch, labels[chosen])
+                loss, right = step(chosen)
                 losses.append(loss)
                 correct += right
             by_replica = torch.stack(losses, 1).double().cpu().numpy()

@@ -21,6 +21,7 @@ from labkit.runs.training import run_epochs
 from labkit.torch.device import memory_errors, pick_device, set_seed
 from labkit.torch.dropout import fast_dropout
 from labkit.torch.evaluation import evaluate, normalise
+from labkit.torch.recording import by_recorded_steps
 from labkit.torch.states import restore_training_state, training_state
 from labkit.torch.weights import describe
 
@@ -146,16 +147,19 @@ class _Trainer:
         self.optimizer = torch.optim.SGD(network.parameters(), lr=recipe.learning_rate, momentum=recipe.momentum)
         self.images = torch.as_tensor(data.train_images, device=device)
         self.labels = torch.as_tensor(data.train_labels, device=device).long()
-        self.pixels = {"mean": recipe.mean, "std": recipe.std}
+        self.pixels = pixels = {"mean": recipe.mean, "std": recipe.std}
+
+        def train(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+            return train_epoch(network, self.optimizer, self.images, self.labels, batches, **pixels)
+
+        self.train = by_recorded_steps(train) if device.type == "cuda" else train
 
     def put(self, order: NDArray[np.int64]) -> Tensor:
         return torch.as_tensor(order, device=self.device)
 
     def train_epoch(self, batches: Iterable[Tensor]) -> tuple[NDArray[np.float64], int]:
         with fast_dropout():
-            losses, correct = train_epoch(
-                self.network, self.optimizer, self.images, self.labels, batches, **self.pixels
-            )
+            losses, correct = self.train(batches)
         return losses.double().cpu().numpy(), int(correct)
 
     def test(self) -> Evaluation:
