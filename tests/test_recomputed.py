@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "data"
 PLAN = json.loads((DATA / "reference" / "evidence" / "plan.json").read_text(encoding="utf-8"))
 REPORT = {run["id"]: run for run in json.loads((DATA / "published" / "report.json").read_text("utf-8"))["runs"]}
-FAMILY_NAMES = ["the four claims", "the cause of claim 2"]
+FAMILY_NAMES = ["the four claims", "the cause of claim 2", "ablation"]
 Values = NDArray[np.float64]
 
 
@@ -52,7 +52,7 @@ def shipped(run: str) -> dict[int, dict[str, Any]]:
     """Return the seeds of a run of 20 epochs, with `right` after the epochs whose predictions are there."""
     plan = json.loads((DATA / "reference" / "evidence" / "plan.json").read_text(encoding="utf-8"))
     planned = sum(stage["seeds"] for stage in plan["stages"] if run in stage["runs"])
-    for folder, enough in (("evidence", planned), ("sweeps", 1)):
+    for folder, enough in (("evidence", planned), ("sweeps", 1), ("evidence", 1)):
         path = DATA / "reference" / folder / f"{run}.json"
         seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"] if path.exists() else []
         if seeds and len(seeds) >= enough:

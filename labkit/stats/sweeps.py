@@ -96,8 +96,8 @@ def read_sweep(folder: Path) -> list[SeedResult]:
 def reference_sweep() -> list[SeedResult]:
     """Read the seeds that ship with the series; none there gives an empty list.
 
-    A run of the plan is read from `data/reference/evidence` once all of its planned seeds are there; before that, from
-    `data/reference/sweeps`, the sweep of the first edition.
+    A run of the plan is read from `data/reference/evidence`. Before all of its planned seeds are there, the sweep of
+    the first edition in `data/reference/sweeps` stands in for it, where it has the run.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def reference_sweep() -> list[SeedResult]:
     for run in read_plan()["runs"]:
         path = reference_dir() / "evidence" / f"{run}.json"
         seeds = read_compact(path) if path.exists() else []
-        if len(seeds) >= planned_seeds(run):
+        if seeds and (len(seeds) >= planned_seeds(run) or run not in by_run):
             by_run[run] = seeds
     return [result for run in sorted(by_run) for result in by_run[run]]
 
