@@ -68,7 +68,7 @@ def plot_ablation(
         right.set_title("deep-bn with one change undone")
         figure.suptitle(title, color=INK)
         # once both panels have their points: the axis is shared
-        label_log_axis(left.xaxis, "{x:g}")
+        label_log_axis(left.xaxis, "{x:g}", (1, 1.5, 2, 3, 5, 7))
     return figure
 
 

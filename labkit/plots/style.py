@@ -1,7 +1,7 @@
 """One look for all figures, readable on light and on dark pages, with colour-blind-safe colours."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,9 @@ def bare(axes: Axes) -> None:
     axes.grid(visible=False)
 
 
-def label_log_axis(axis: Axis, numbers: str) -> None:
-    """Label 1, 2, 5, 10, 20, ... on a logarithmic axis: its own labels run into each other."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+def label_log_axis(axis: Axis, numbers: str, steps: Sequence[float] = (1, 2, 5)) -> None:
+    """Label 1, 2, 5, 10, 20, ... on a logarithmic axis, or other steps: its own labels run into each other."""
+    axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(numbers)
     axis.set_minor_locator(NullLocator())
 
