@@ -124,6 +124,11 @@ def fit(
     ------
     LabError
         A setting is out of range, the loss is not finite, the device ran out of memory, or a state is damaged.
+
+    Notes
+    -----
+    On a CUDA GPU the step of a full batch is recorded once and played back, with the same results; what a network
+    prints while it computes, it prints in the first steps only. See `labkit.torch.recording`.
     """
     sums = hash_arrays([data.train_images, data.train_labels])
     recipe = Recipe(learning_rate, momentum, batch_size, seed, epochs, len(data.train_images), sums, mean, std)
