@@ -196,9 +196,9 @@ def bench_table(result: dict[str, Any]) -> str:
         ]
     for entry in result["rows"]:
         row = Row(**entry)
-        spread = f"{row.fastest:.1f} to {row.slowest:.1f}"
+        spread = f"{rounded(row.fastest)} to {rounded(row.slowest)}"
         lines.append(
-            f"{row.network:14} {row.loop:22} {row.seconds:8.1f} {spread:>15} {row.images_per_second:9,.0f} "
+            f"{row.network:14} {row.loop:22} {rounded(row.seconds):>8} {spread:>15} {row.images_per_second:9,.0f} "
             f"{100 * row.arithmetic_share:8.0f}% {row.memory:6.0f} {row.ratio:6.2f}"
         )
     if result["fit_calls"]:
@@ -214,12 +214,19 @@ def bench_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def rounded(seconds: float) -> str:
+    """Return a time with one decimal, below one second with two."""
+    return f"{seconds:.{1 if seconds >= 1 else 2}f}"
+
+
 def goal_line(goal: dict[str, Any]) -> str:
     """Return what was measured of a goal: accuracy on the test images and seconds, with their scatter."""
     percent = [100 * accuracy for accuracy in goal["accuracies"]]
+    seconds = statistics.mean(goal["seconds"])
+    decimals = 2 if seconds >= 1 else 3
     return (
         f"{statistics.mean(percent):.2f} +- {statistics.stdev(percent):.2f}% in "
-        f"{statistics.mean(goal['seconds']):.2f} +- {statistics.stdev(goal['seconds']):.2f} s; "
+        f"{seconds:.{decimals}f} +- {statistics.stdev(goal['seconds']):.{decimals}f} s; "
         f"{len(percent)} seeds, {goal['epochs']:g} epochs"
     )
 
@@ -233,7 +240,7 @@ def plot_bench(result: dict[str, Any]) -> Figure:
             spread = [[row.seconds - row.fastest], [row.slowest - row.seconds]]
             colour = BLUE if row.loop == "labkit" else INK
             axes.barh(position, row.seconds, xerr=spread, color=colour, ecolor=INK, alpha=0.9)
-            axes.text(row.slowest, position, f"  {row.seconds:.1f} s, {row.ratio:.1f}x", va="center", fontsize=8)
+            axes.text(row.slowest, position, f"  {rounded(row.seconds)} s, {row.ratio:.1f}x", va="center", fontsize=8)
         axes.set_yticks(range(len(rows)), [f"{row.network}: {row.loop}" for row in rows], fontsize=8)
         axes.invert_yaxis()
         axes.margins(x=0.15)

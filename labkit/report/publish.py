@@ -17,7 +17,7 @@ import nbformat
 from labkit.base.errors import LabError
 from labkit.base.files import write_text
 from labkit.base.paths import notebooks_dir, project_dir, reference_dir
-from labkit.bench.compare import best_loops, goal_line
+from labkit.bench.compare import best_loops, goal_line, rounded
 from labkit.report.series import series
 from labkit.runs.records import load_records, reference_records
 from labkit.runs.registry import ten_runs
@@ -99,7 +99,7 @@ def _speed_markdown() -> str:
         ]
         for network, (ours, theirs) in best_loops(bench).items():
             lines.append(
-                f"| {network} | {ours['seconds']:.1f} | {theirs['seconds']:.1f} ({theirs['loop']}) "
+                f"| {network} | {rounded(ours['seconds'])} | {rounded(theirs['seconds'])} ({theirs['loop']}) "
                 f"| {theirs['ratio']:.2f} |"
             )
         lines.append("")
@@ -113,8 +113,9 @@ def _speed_markdown() -> str:
                 "",
             ]
         if bench["goals"]:
+            precision = "" if "no GPU" in bench["device"] else ", in TF32"
             lines += [
-                "| goal of notebook 08 | test accuracy and seconds of training, mean and deviation |",
+                f"| goal of notebook 08{precision} | test accuracy and seconds of training, mean and deviation |",
                 "|---|---|",
             ]
             lines += [f"| {name} | {goal_line(goal)} |" for name, goal in bench["goals"].items()]

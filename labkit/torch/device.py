@@ -31,6 +31,7 @@ def set_seed(seed: int) -> None:
     torch.use_deterministic_algorithms(True)
     # newer GPUs would keep ten bits in convolutions (TF32): on an H200, 13% faster with deep-bn, slower with LeNet
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     # By default that also fills every new tensor with NaN, to show reads of memory that nobody wrote: time for nothing
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

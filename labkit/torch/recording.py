@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-WARM_UP_CALLS = 3  # what CUDA and cuDNN set up at first use cannot be recorded
+WARM_UP_CALLS = 1  # what CUDA and cuDNN set up at first use cannot be recorded
 
 
 class Recorded:
-    """A function of tensors on a CUDA GPU that is recorded at its fourth call and played back from then on.
+    """A function of tensors on a CUDA GPU that is recorded at its second call and played back from then on.
 
     The numbers are the same as without recording, those drawn at random included. Python has no part in a playback:
     what the function prints, it prints while it is not recorded yet. It runs as it is, always, on arguments of other
