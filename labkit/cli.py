@@ -211,6 +211,10 @@ def report(
     parameter: Annotated[list[str] | None, _parameter("A parameter of the notebooks; may be repeated.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip the notebooks that are already done.")] = False,
     time_limit: TimeLimit = 4 * 3600,
+    workers: Annotated[
+        int | None,
+        _whole_number("--workers", "Notebooks at the same time; by default 2 in the quick profile, 1 in the full.", 1),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -231,7 +235,7 @@ def report(
         settled = resolve_profile(str(given.get("profile", profile)))
         print(f"report: {len(chosen)} notebooks, profile {settled}, into {out}")
         about_pdf: list[str] = []
-        outcomes = run_report(chosen, out, profile, given, resume, time_limit, tell_pdf=about_pdf.append)
+        outcomes = run_report(chosen, out, profile, given, resume, time_limit, about_pdf.append, workers)
         for outcome in outcomes:
             print(f"{outcome.status:8} {outcome.notebook:28} {outcome.seconds:7.1f} s  {outcome.problem}".rstrip())
         print(*about_pdf, f"report: {out / 'index.html'}", sep="\n")

@@ -69,7 +69,7 @@ def test_killed_report_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     wait = note + f"while not Path({str(go)!r}).exists():\n    time.sleep(0.1)"
     write_notebook(books, "01_first", count.format(1), "print('first')")
     write_notebook(books, "02_second", count.format(2), wait, "print('second')")
-    arguments = ["report", "--profile", "quick", "--out", str(out), "--resume"]
+    arguments = ["report", "--profile", "quick", "--out", str(out), "--resume", "--workers", "1"]
     command = [sys.executable, "-c", LABKIT_OVER, str(books), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         end = time.monotonic() + 300
@@ -96,6 +96,51 @@ def test_killed_report_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     assert again("-p", "seed", "2") == {"01_first": "done", "02_second": "done"}
     write_notebook(books, "02_second", "print('another second')")
     assert again("-p", "seed", "2") == {"01_first": "skipped", "02_second": "done"}
+
+
+def test_notebooks_run_side_by_side_and_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    books, out = tmp_path / "notebooks", tmp_path / "out"
+    wait = "import os, time\nPath('{}').touch()\nwhile not Path('{}').exists():\n    time.sleep(0.05)"
+    wait = f"from pathlib import Path\n{wait}"
+    note = "open('order', 'a').write('{} ')\nopen('threads {}', 'w').write(os.environ.get('OMP_NUM_THREADS', 'free'))"
+    write_notebook(books, "01_keras_baseline", wait.format("first", "second"), "time.sleep(2)", note.format("01", "01"))
+    write_notebook(books, "02_more_epochs", "import os\n" + note.format("02", "02"))  # shows the results of 01
+    write_notebook(books, "05_apart", wait.format("second", "first"), note.format("05", "05"))
+    write_notebook(books, "07_summary", "import os\n" + note.format("07", "07"))
+    write_notebook(books, "08_speed", "import os\n" + note.format("08", "08"))
+    monkeypatch.setattr("labkit.report.series.notebooks_dir", lambda: books)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    here = Path.cwd()
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["report", "--profile", "quick", "--out", str(out), "--time-limit", "60", "--quiet"])
+    assert caught.value.code == 0
+    assert Path.cwd() == here
+    # 01 and 05 wait for each other; 02 waits for 01, and those that must be by themselves for all
+    assert (out / "order").read_text() == "05 01 02 07 08 "
+    threads = {number: (out / f"threads {number}").read_text() for number in ("01", "02", "05", "07", "08")}
+    assert threads == {"01": "3", "02": "3", "05": "3", "07": "free", "08": "free"}
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert [entry["notebook"][:2] for entry in results["notebooks"]] == ["01", "02", "05", "07", "08"]
+
+
+def test_ctrl_c_ends_the_kernels_of_a_report(tmp_path: Path) -> None:
+    books, out = tmp_path / "notebooks", tmp_path / "out"
+    note = "import os, time\nfrom pathlib import Path\nPath('pid {}').write_text(str(os.getpid()))\ntime.sleep(300)"
+    for name in ("01_first", "02_second", "03_third"):
+        write_notebook(books, name, note.format(name[:2]))
+    command = [sys.executable, "-c", LABKIT_OVER, str(books), "report", "--profile", "quick", "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        end = time.monotonic() + 120
+        pids = [out / "pid 01", out / "pid 02"]
+        while not all(pid.exists() and pid.read_text() for pid in pids):
+            assert child.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=60) == 130
+    assert not any(_alive(int(pid.read_text())) for pid in pids)
+    assert not (out / "pid 03").exists()
 
 
 def _alive(pid: int) -> bool:

@@ -6,13 +6,16 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import chdir, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+import psutil
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -24,10 +27,11 @@ from labkit.lab.notebook import OUT_VARIABLE
 from labkit.report.index_page import write_report
 from labkit.report.pages import write_page
 from labkit.report.pdf import print_pdf
-from labkit.report.series import SUMMARY, Outcome, series
+from labkit.report.series import BY_THEMSELVES, SHOWS_RESULTS_OF, SUMMARY, Outcome, series
 from labkit.runs.computer import environment
 from labkit.runs.parameters import notebook_parameters, parse_pairs
 from labkit.runs.plans import ENVIRONMENT_VARIABLE, resolve_profile
+from labkit.sweep.cluster import thread_variables
 
 CELL_TIME_LIMIT_S = 4 * 3600
 PROGRESS_FILE = "progress.json"
@@ -49,8 +53,9 @@ def run_report(
     resume: bool = False,
     time_limit_s: int = CELL_TIME_LIMIT_S,
     tell_pdf: Callable[[str], object] | None = None,
+    workers: int | None = None,
 ) -> list[Outcome]:
-    """Run notebooks one after the other and write the report; go on when one of them fails.
+    """Run notebooks and write the report; go on when one of them fails.
 
     Parameters
     ----------
@@ -64,6 +69,9 @@ def run_report(
         For each cell, in seconds.
     tell_pdf : function, optional
         Asks for the page of the summary as a PDF as well; called with one line that says what came of it.
+    workers : int, optional
+        Notebooks that run at the same time; they share the cores. By default two in the quick profile, and one in the
+        full profile, which may have a GPU to itself.
 
     Raises
     ------
@@ -71,6 +79,7 @@ def run_report(
         The profile is unknown or the folder cannot be written.
     """
     settled = resolve_profile(profile)
+    workers = workers or (2 if settled == "quick" else 1)
     given = dict(parameters or {})
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -78,32 +87,81 @@ def run_report(
             _clear(out)
     except OSError as problem:
         raise LabError(f"{out}: the report folder cannot be written: {problem.strerror or problem}") from None
-    finished = _finished(out)
+    folder = out.resolve()
+    finished = _finished(folder)
     # the notebooks that have a page, or will have one when the report is done
-    pages = [name for name in series() if name in notebooks or (out / f"{name}.ipynb").exists()]
-    outcomes = []
-    bar = progress_bar(total=len(notebooks), description="report", unit="notebook")
-    with _kernel_environment(out, settled):
-        for name, path in notebooks.items():
-            bar.set_postfix_str(name)
-            own = {k: v for k, v in given.items() if k in notebook_parameters(path)}
-            key = _key(path, own, settled)
-            if resume and finished.get(name, {}).get("key") == key and (out / f"{name}.ipynb").exists():
-                outcome = Outcome(name, "skipped", 0.0, "", key)
-            else:
-                outcome = _run_notebook(name, path, out, own, key, time_limit_s)
-            outcomes.append(outcome)
+    pages = [name for name in series() if name in notebooks or (folder / f"{name}.ipynb").exists()]
+    outcomes, runs = {}, {}
+    for name, path in notebooks.items():
+        own = {k: v for k, v in given.items() if k in notebook_parameters(path)}
+        key = _key(path, own, settled)
+        if resume and finished.get(name, {}).get("key") == key and (folder / f"{name}.ipynb").exists():
+            outcomes[name] = Outcome(name, "skipped", 0.0, "", key)
+        else:
+            runs[name] = partial(_run_notebook, name, path, folder, own, key, time_limit_s)
+    with (
+        progress_bar(total=len(notebooks), description="report", unit="notebook") as bar,
+        _kernel_environment(folder, settled),
+    ):
+        bar.update(len(outcomes))
+        for outcome in _outcomes(runs, folder, workers):
+            name = outcome.notebook
+            outcomes[name] = outcome
             finished[name] = asdict(outcome)
-            write_text(out / PROGRESS_FILE, json.dumps(finished, indent=1) + "\n")
-            if (out / f"{name}.ipynb").exists():
-                write_page(out / f"{name}.ipynb", pages)
+            write_text(folder / PROGRESS_FILE, json.dumps(finished, indent=1) + "\n")
+            if (folder / f"{name}.ipynb").exists():
+                write_page(folder / f"{name}.ipynb", pages)
             bar.update()
-    bar.close()
-    if tell_pdf is not None and any(outcome.notebook == SUMMARY for outcome in outcomes):
+    if tell_pdf is not None and SUMMARY in outcomes:
         why_not = print_pdf(out / f"{SUMMARY}.html")
         tell_pdf(f"pdf: {why_not or out / f'{SUMMARY}.pdf'}")
-    write_report(out, outcomes, settled, given)
-    return outcomes
+    in_order = [outcomes[name] for name in notebooks]
+    write_report(out, in_order, settled, given)
+    return in_order
+
+
+def _outcomes(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers: int) -> Iterator[Outcome]:
+    """Run notebooks, several at a time, then those that must be by themselves; yield each outcome as it comes."""
+    together = {name: run for name, run in runs.items() if name not in BY_THEMSELVES}
+    with _shared_cores(workers):
+        yield from _run_together(together, out, workers)
+    yield from _run_together({name: run for name, run in runs.items() if name in BY_THEMSELVES}, out, workers=1)
+
+
+def _run_together(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers: int) -> Iterator[Outcome]:
+    waiting, running = dict(runs), dict[str, Future[Outcome]]()
+    # papermill changes the folder of the whole process while it runs a notebook: here to the one that it is in
+    with chdir(out), ThreadPoolExecutor(workers) as pool:
+        try:
+            while waiting or running:
+                unfinished = waiting.keys() | running.keys()
+                ready = [name for name in waiting if unfinished.isdisjoint(SHOWS_RESULTS_OF.get(name, ()))]
+                for name in ready[: workers - len(running)]:
+                    running[name] = pool.submit(waiting.pop(name))
+                for future in wait(running.values(), return_when=FIRST_COMPLETED).done:
+                    outcome = future.result()
+                    del running[outcome.notebook]
+                    yield outcome
+        except BaseException:
+            for kernel in psutil.Process().children():
+                kernel.kill()  # what waits for it in the pool ends as well
+            raise
+
+
+@contextmanager
+def _shared_cores(workers: int) -> Iterator[None]:
+    """Hold the libraries of each kernel to its share of the cores, unless the user has settled that."""
+    if workers == 1:
+        yield
+        return
+    before = dict(os.environ)
+    share = thread_variables(max(1, (os.cpu_count() or 1) // workers))
+    os.environ.update({name: number for name, number in share.items() if name not in before})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _clear(out: Path) -> None:

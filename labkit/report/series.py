@@ -8,6 +8,15 @@ from labkit.base.errors import unknown
 from labkit.base.paths import notebooks_dir
 
 SUMMARY = "07_summary"
+# What a report shows beside a notebook's own results, if it ran before: the runs of these notebooks
+SHOWS_RESULTS_OF = {
+    "02_more_epochs": ("01_keras_baseline",),
+    "03_extra_conv_layer": ("02_more_epochs",),
+    "04_leaky_relu": ("01_keras_baseline", "02_more_epochs"),
+    "06_deep_bn_network": ("05_pytorch_equivalents",),
+}
+# Run after all others, one by one: the first collects their results, the second measures seconds
+BY_THEMSELVES = (SUMMARY, "08_speed")
 
 
 @dataclass(frozen=True)
