@@ -17,7 +17,7 @@ QUICK_TRAIN_IMAGES = 15_000
 # Batch normalisation keeps 99% of its old statistics at each step in Keras: after fewer than about 450 steps
 # of 128 images the network is tested with statistics of what it was long ago, and fails.
 QUICK_EPOCHS_SHORT = 4
-QUICK_EPOCHS_LONG = 6
+QUICK_EPOCHS_LONG = 5
 SHORT_RUN_EPOCHS = 5
 
 
@@ -50,7 +50,7 @@ def make_plan(
     ----------
     profile : {"auto", "quick", "full"}
         `full` is the whole training set and the run's own epochs; `quick` a CPU-sized run on the first
-        15,000 real images, 4 epochs for a run of up to 5 and 6 for a longer one. `auto` is what the
+        15,000 real images, 4 epochs for a run of up to 5 and 5 for a longer one. `auto` is what the
         environment variable LABKIT_PROFILE says, and without it full on a GPU and quick otherwise.
     epochs : int
         The epochs of the full run.
