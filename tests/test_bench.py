@@ -21,6 +21,7 @@ def measured() -> dict[str, Any]:
     return run_bench(["lenet-dropout"], repeats=2, batches=2)
 
 
+@pytest.mark.slow
 def test_every_loop_of_the_network_is_measured(measured: dict[str, Any]) -> None:
     rows = measured["rows"]
     assert [row["loop"] for row in rows] == list(LOOPS["torch"])
@@ -32,6 +33,7 @@ def test_every_loop_of_the_network_is_measured(measured: dict[str, Any]) -> None
         assert row["memory"] > 50
 
 
+@pytest.mark.slow
 def test_it_says_what_was_done(measured: dict[str, Any]) -> None:
     table = bench_table(measured)
     assert "2 x 2 batches of 128" in table
@@ -40,6 +42,7 @@ def test_it_says_what_was_done(measured: dict[str, Any]) -> None:
     assert measured["device"] in table
 
 
+@pytest.mark.slow
 def test_stock_keras_is_timed_to_its_last_batch_and_its_whole_call_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labkit.bench.compare, "EPOCH_BATCHES", 3)
     result = run_bench(["baseline"], repeats=1, batches=2)
@@ -81,12 +84,14 @@ def test_the_goals_are_those_of_the_ladder() -> None:
     assert replace(ladder.GOALS["99.0%"], epochs=1) == ladder.TOP
 
 
+@pytest.mark.slow
 def test_json_and_plot_are_written(measured: dict[str, Any], tmp_path: Path) -> None:
     write_bench(measured, tmp_path / "new")
     assert json.loads((tmp_path / "new" / "bench.json").read_text()) == measured
     assert (tmp_path / "new" / "bench.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_command_prints_nothing_but_json(
     measured: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -124,6 +124,7 @@ def test_notebooks_run_side_by_side_and_share_the_cores(tmp_path: Path, monkeypa
     assert [entry["notebook"][:2] for entry in results["notebooks"]] == ["01", "02", "05", "07", "08"]
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_kernels_of_a_report(tmp_path: Path) -> None:
     books, out = tmp_path / "notebooks", tmp_path / "out"
     note = "import os, time\nfrom pathlib import Path\nPath('pid {}').write_text(str(os.getpid()))\ntime.sleep(300)"

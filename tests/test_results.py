@@ -183,6 +183,7 @@ def test_the_environment_names_what_a_result_depends_on() -> None:
     assert all(text[0].isdigit() for text in found.values())
 
 
+@pytest.mark.slow
 def test_what_is_changed_in_the_fit_cell_of_a_notebook_stands_in_results_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def test_twin_predicts_what_the_reference_model_predicts(tmp_path: Path) -> None
     assert (keras.argmax(axis=1) == torch.argmax(axis=1)).all()
 
 
+@pytest.mark.slow
 def test_twin_agrees_where_no_weight_has_its_initial_value(perturbed_model: Path, tmp_path: Path) -> None:
     keras, torch = keras_probabilities(perturbed_model), torch_probabilities(perturbed_model, tmp_path)
     assert keras.std(axis=0).max() > 0.01  # the images are told apart: the comparison is not of constants

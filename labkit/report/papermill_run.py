@@ -98,7 +98,7 @@ def run_report(
         if resume and finished.get(name, {}).get("key") == key and (folder / f"{name}.ipynb").exists():
             outcomes[name] = Outcome(name, "skipped", 0.0, "", key)
         else:
-            runs[name] = partial(_run_notebook, name, path, folder, own, key, time_limit_s)
+            runs[name] = partial(_run_notebook, name, path.resolve(), folder, own, key, time_limit_s)
     with (
         progress_bar(total=len(notebooks), description="report", unit="notebook") as bar,
         _kernel_environment(folder, settled),

@@ -1,8 +1,8 @@
 """Turn a full report into what the series ships: outputs in the notebooks, figures, the reference run.
 
 For maintainers: `python -m labkit.report.publish REPORT_DIR` after `labkit report --profile full --out REPORT_DIR`,
-and the same with `--profile quick` for the times that the notebooks name. Without REPORT_DIR it makes the README's
-tables anew, for instance after `labkit bench --out data/reference/bench/MACHINE`.
+and the same with `--profile quick --workers 1` for the times that the notebooks name. Without REPORT_DIR it makes the
+README's tables anew, for instance after `labkit bench --out data/reference/bench/MACHINE`.
 """
 
 import json
