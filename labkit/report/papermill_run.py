@@ -5,9 +5,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import chdir, contextmanager
+from contextlib import chdir, closing, contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -97,14 +97,16 @@ def run_report(
         key = _key(path, own, settled)
         if resume and finished.get(name, {}).get("key") == key and (folder / f"{name}.ipynb").exists():
             outcomes[name] = Outcome(name, "skipped", 0.0, "", key)
+            write_page(folder / f"{name}.ipynb", pages)
         else:
             runs[name] = partial(_run_notebook, name, path.resolve(), folder, own, key, time_limit_s)
     with (
         progress_bar(total=len(notebooks), description="report", unit="notebook") as bar,
         _kernel_environment(folder, settled),
+        closing(_outcomes(runs, folder, workers)) as arriving,  # whatever ends this block ends the kernels
     ):
         bar.update(len(outcomes))
-        for outcome in _outcomes(runs, folder, workers):
+        for outcome in arriving:
             name = outcome.notebook
             outcomes[name] = outcome
             finished[name] = asdict(outcome)
@@ -120,7 +122,7 @@ def run_report(
     return in_order
 
 
-def _outcomes(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers: int) -> Iterator[Outcome]:
+def _outcomes(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers: int) -> Generator[Outcome]:
     """Run notebooks, several at a time, then those that must be by themselves; yield each outcome as it comes."""
     together = {name: run for name, run in runs.items() if name not in BY_THEMSELVES}
     with _shared_cores(workers):
