@@ -14,7 +14,7 @@ from labkit.base.errors import LabError
 from labkit.base.files import load_arrays
 from labkit.base.paths import reference_dir
 from labkit.runs.records import read_record
-from labkit.stats.plan import epochs_of, planned_seeds, read_plan, recipe
+from labkit.stats.plan import epochs_of, read_plan, recipe
 
 # What all seeds of a run must share to be put together, and what the compact form says once. The number of threads
 # is not among them: it moves the last bits of a result, as another seed moves all of them.
@@ -94,23 +94,15 @@ def read_sweep(folder: Path) -> list[SeedResult]:
 
 
 def reference_sweep() -> list[SeedResult]:
-    """Read the seeds that ship with the series; none there gives an empty list.
-
-    A run of the plan is read from `data/reference/evidence`. Before all of its planned seeds are there, the sweep of
-    the first edition in `data/reference/sweeps` stands in for it, where it has the run.
+    """Read the seeds that ship with the series, run by run in the order of their names; none there gives an empty list.
 
     Raises
     ------
     LabError
         A file cannot be read.
     """
-    by_run = {path.stem: read_compact(path) for path in sorted((reference_dir() / "sweeps").glob("*.json"))}
-    for run in read_plan()["runs"]:
-        path = reference_dir() / "evidence" / f"{run}.json"
-        seeds = read_compact(path) if path.exists() else []
-        if seeds and (len(seeds) >= planned_seeds(run) or run not in by_run):
-            by_run[run] = seeds
-    return [result for run in sorted(by_run) for result in by_run[run]]
+    paths = (reference_dir() / "evidence" / f"{run}.json" for run in sorted(read_plan()["runs"]))
+    return [result for path in paths if path.exists() for result in read_compact(path)]
 
 
 def read_compact(path: Path) -> list[SeedResult]:
@@ -127,8 +119,7 @@ def read_compact(path: Path) -> list[SeedResult]:
         last, earlier = _read_predictions(path, content["epochs"])
         results = []
         for row, (entry, predicted) in enumerate(zip(content["seeds"], last, strict=True)):
-            # the evidence is trained on several computers: there each seed says on which
-            made_on = {name: entry.pop(name) if name in entry else content[name] for name in ("device", "versions")}
+            made_on = {name: entry.pop(name) for name in ("device", "versions")}
             before = {epoch: of_all[row] for epoch, of_all in earlier.items()}
             results.append(SeedResult(**shared, **entry, made_on=made_on, predictions=predicted, earlier=before))
     except (OSError, KeyError, IndexError, TypeError, ValueError, RecursionError) as problem:
