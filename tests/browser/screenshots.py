@@ -70,6 +70,8 @@ def test_index(scheme: str, page: Any, serve: Callable[[Path], str], report: Pat
     page.set_viewport_size({"width": 1100, "height": 800})
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{serve(report)}index.html")
+    in_sight = "[...document.images].filter((image) => image.getBoundingClientRect().top < innerHeight)"
+    page.wait_for_function(f"{in_sight}.every((image) => image.complete && image.naturalWidth > 0)")
     take(page, f"index_{scheme}", RESULTS)
 
 
