@@ -32,7 +32,8 @@ def main() -> int:
             "TF_NUM_INTRAOP_THREADS": "1",
             "JUPYTER_PLATFORM_DIRS": "1",
         }
-        unit = [sys.executable, "-m", "pytest", *WORKERS, "tests"]
+        # in the order of their names: the longest files have few tests, and would come last otherwise
+        unit = [sys.executable, "-m", "pytest", *WORKERS, "--no-loadscope-reorder", "tests"]
         if not slow:
             unit += ["-m", "not slow"]
         books = [sys.executable, "-m", "pytest", *WORKERS, "-p", "tests.kernel_start", "-p", "no:cacheprovider"]

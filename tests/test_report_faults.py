@@ -62,6 +62,7 @@ def test_the_rest_runs_when_notebooks_fail(
     assert "all is well" in (out / "04_is_fine.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_killed_report_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     books, out, go = tmp_path / "notebooks", tmp_path / "out", tmp_path / "go"
     count = "from pathlib import Path\nwith Path('runs.txt').open('a') as f:\n    f.write('{} ')"

@@ -60,6 +60,7 @@ def test_same_seed_same_weights(recipe: tuple[str, str, str, Optimizer]) -> None
     assert train_recipe(*recipe, seed=2) != first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["torch", "keras"])
 def test_same_weights_in_two_processes(framework: str, tmp_path: Path) -> None:
     command = [sys.executable, str(CHILD), framework]
