@@ -101,17 +101,11 @@ def compared(c: Comparison) -> dict[str, Any] | None:
     sides = [([run[s] for s in sorted(run)], epoch) for run, epoch in ((first, after_first), (second, after_second))]
     images, mistakes, bounded = 0.0, 0.0, False
     if c.of != "train":
-        if all(epoch in seed["right"] for run, epoch in sides for seed in run):
-            right = [np.array([seed["right"][epoch] for seed in run], float) for run, epoch in sides]
-            mean_gain = right[1].mean(0) - right[0].mean(0)
-            groups = [right[1] - right[0]] if c.paired else right
-            mistakes = sum(rest_mean_square(g) / g.size for g in groups)
-            images = max(0.0, mean_gain.var(ddof=1) / len(mean_gain) - mistakes)
-        else:
-            images = most(
-                [float(np.mean([s["test_accuracy"][epoch - 1] for s in run])) for run, epoch in sides], 10_000
-            )
-            bounded = True
+        right = [np.array([seed["right"][epoch] for seed in run], float) for run, epoch in sides]
+        mean_gain = right[1].mean(0) - right[0].mean(0)
+        groups = [right[1] - right[0]] if c.paired else right
+        mistakes = sum(rest_mean_square(g) / g.size for g in groups)
+        images = max(0.0, mean_gain.var(ddof=1) / len(mean_gain) - mistakes)
     if c.of != "test":
         images += most([float(np.mean([s["train_accuracy"] for s in run])) for run, _ in sides], 60_000)
         bounded = True

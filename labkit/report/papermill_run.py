@@ -102,7 +102,7 @@ def run_report(
             runs[name] = partial(_run_notebook, name, path.resolve(), folder, own, key, time_limit_s)
     with (
         progress_bar(total=len(notebooks), description="report", unit="notebook") as bar,
-        _kernel_environment(folder, settled),
+        _environment(_kernel_settings(folder, settled)),
         closing(_outcomes(runs, folder, workers)) as arriving,  # whatever ends this block ends the kernels
     ):
         bar.update(len(outcomes))
@@ -125,7 +125,7 @@ def run_report(
 def _outcomes(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers: int) -> Generator[Outcome]:
     """Run notebooks, several at a time, then those that must be by themselves; yield each outcome as it comes."""
     together = {name: run for name, run in runs.items() if name not in BY_THEMSELVES}
-    with _shared_cores(workers):
+    with _environment(_shared_cores(workers)):
         yield from _run_together(together, out, workers)
     yield from _run_together({name: run for name, run in runs.items() if name in BY_THEMSELVES}, out, workers=1)
 
@@ -150,20 +150,10 @@ def _run_together(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers:
             raise
 
 
-@contextmanager
-def _shared_cores(workers: int) -> Iterator[None]:
-    """Hold the libraries of each kernel to its share of the cores, unless the user has settled that."""
-    if workers == 1:
-        yield
-        return
-    before = dict(os.environ)
-    share = thread_variables(max(1, (os.cpu_count() or 1) // workers))
-    os.environ.update({name: number for name, number in share.items() if name not in before})
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def _shared_cores(workers: int) -> dict[str, str]:
+    """Return what holds the libraries of a kernel to its share of the cores, where the user has not settled that."""
+    share = thread_variables(max(1, (os.cpu_count() or 1) // workers)) if workers > 1 else {}
+    return {name: number for name, number in share.items() if name not in os.environ}
 
 
 def _clear(out: Path) -> None:
@@ -217,11 +207,19 @@ def _mark_failed(executed: Path, problem: str) -> None:
     write_text(executed, nbformat.writes(notebook))
 
 
+def _kernel_settings(out: Path, profile: str) -> dict[str, str]:
+    """Return what tells the kernels where to write, how much to run, and that nobody watches."""
+    return {
+        OUT_VARIABLE: str(out.resolve()),
+        ENVIRONMENT_VARIABLE: profile,
+        "LABKIT_QUIET": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # older kernels on Python 3.13 warn about their debugger on stderr
+    }
+
+
 @contextmanager
-def _kernel_environment(out: Path, profile: str) -> Iterator[None]:
-    """Tell the kernels, which inherit the environment, where to write, how much to run, and that nobody watches."""
-    ours = {OUT_VARIABLE: str(out.resolve()), ENVIRONMENT_VARIABLE: profile, "LABKIT_QUIET": "1"}
-    ours["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # older kernels on Python 3.13 warn about their debugger on stderr
+def _environment(ours: Mapping[str, str]) -> Iterator[None]:
+    """Within the block, add to the environment, which kernels inherit."""
     before = dict(os.environ)
     os.environ.update(ours)
     try:
