@@ -114,11 +114,10 @@ def test_a_folder_of_the_evidence_is_a_sweep_with_predictions_after_earlier_epoc
     monkeypatch.setattr("labkit.stats.sweeps.reference_dir", lambda: tmp_path / "reference")
     for first, again in zip(results, reference_sweep(), strict=True):
         for epoch, accuracy in enumerate(first.test_accuracy, 1):
-            predicted = first.predictions_after(epoch)
-            assert predicted is not None
+            predicted = first.predictions_by_epoch[epoch]
             assert (predicted == mnist.test_labels).mean() == accuracy
-            assert np.array_equal(again.predictions_after(epoch), predicted)  # type: ignore[arg-type]
-        assert first.predictions_after(3) is None
+            assert np.array_equal(again.predictions_by_epoch[epoch], predicted)
+        assert 3 not in first.predictions_by_epoch
     assert list(accuracies(sweep_table(results), job.run, epochs=1).index) == [0, 1]
 
 

@@ -152,7 +152,7 @@ def _side(
     right = {
         r.seed: (predicted == labels).astype(np.float64)
         for r in results
-        if recipe(r.run) == recipe(run) and (predicted := r.predictions_after(epoch)) is not None
+        if recipe(r.run) == recipe(run) and (predicted := r.predictions_by_epoch.get(epoch)) is not None
     }
     return _Side(test if of == "test" else ends[of], test, ends["train"], right)
 

@@ -55,9 +55,10 @@ class SeedResult:
     predictions: NDArray[np.uint8]
     earlier: Mapping[int, NDArray[np.uint8]] = field(default_factory=dict)
 
-    def predictions_after(self, epoch: int) -> NDArray[np.uint8] | None:
-        """Return the predicted classes after an epoch, None where they were not kept."""
-        return self.predictions if epoch == len(self.test_accuracy) else self.earlier.get(epoch)
+    @property
+    def predictions_by_epoch(self) -> dict[int, NDArray[np.uint8]]:
+        """The predicted classes after each epoch for which they were kept, upwards."""
+        return {**dict(sorted(self.earlier.items())), len(self.test_accuracy): self.predictions}
 
 
 def read_sweep(folder: Path) -> list[SeedResult]:

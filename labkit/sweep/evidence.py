@@ -21,9 +21,9 @@ from labkit.base.files import make_folder, write_bytes, write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
-from labkit.runs.records import Record, make_record, read_record, test_as_trained
+from labkit.runs.records import Record, make_record, test_as_trained
 from labkit.stats.plan import read_plan
-from labkit.stats.sweeps import SETTINGS
+from labkit.stats.sweeps import SeedResult, read_compact, read_sweep, reference_sweep
 from labkit.sweep.cluster import run_jobs
 from labkit.sweep.jobs import is_finished, write_job
 
@@ -122,9 +122,9 @@ def train_evidence(out: Path, runs: Sequence[str] = (), workers: int | None = No
     for run in runs:
         if run not in plan["runs"]:
             raise unknown("run", run, plan["runs"])
-    shipped = {run: _read_compact(evidence_dir() / f"{run}.json")[0] for run in plan["runs"]}
+    shipped = {(result.run, result.seed) for result in reference_sweep()}
     jobs = {job.name: job for job in planned_jobs(plan) if job.run in (runs or plan["runs"])}
-    jobs = {name: job for name, job in jobs.items() if job.seed not in shipped[job.run]}
+    jobs = {name: job for name, job in jobs.items() if (job.run, job.seed) not in shipped}
     left = {name: job for name, job in jobs.items() if not is_finished(out, name)}
 
     def keep(name: str, result: tuple[Record, dict[str, NDArray[np.uint8]]]) -> None:
@@ -145,57 +145,41 @@ def ship_evidence(out: Path, target: Path) -> list[Path]:
         The JSON files that were written.
     """
     written = []
+    finished = read_sweep(out)
     for run in read_plan()["runs"]:
         path = target / f"{run}.json"
-        seeds, predictions = _read_compact(path)
-        before = len(seeds)
-        for job in out.glob(f"{run}-seed-*.json"):
-            record = read_record(job)
-            if (seed := record.recipe.seed) not in seeds:
-                seeds[seed] = _seed_entry(record)
-                settings = {name: record.to_dict()[name] for name in SETTINGS}
-                with np.load(job.with_suffix(".npz")) as arrays:
-                    predictions[seed] = dict(arrays)
-        if len(seeds) == before:
+        shipped = read_compact(path) if path.exists() else []
+        known = {result.seed for result in shipped}
+        new = [result for result in finished if result.run == run and result.seed not in known]
+        if not new:
             continue
-        order = sorted(seeds)
+        results = sorted([*shipped, *new], key=lambda result: result.seed)
         packed = io.BytesIO()
-        names = list(predictions[order[0]])
-        stacked: dict[str, Any] = {name: np.stack([predictions[seed][name] for seed in order]) for name in names}
+        stacked: dict[str, Any] = {
+            f"epoch_{epoch}": np.stack([result.predictions_by_epoch[epoch] for result in results])
+            for epoch in new[0].predictions_by_epoch
+        }
         np.savez_compressed(packed, **stacked)
         write_bytes(path.with_suffix(".npz"), packed.getvalue())
-        rows = ",\n".join(json.dumps(seeds[seed]) for seed in order)
-        head = json.dumps({"run": run, **settings})[:-1]
+        rows = ",\n".join(json.dumps(_seed_entry(result)) for result in results)
+        head = json.dumps({"run": run, **new[0].settings})[:-1]
         write_text(path, f'{head}, "seeds": [\n{rows}\n]}}\n')
         written.append(path)
     return written
 
 
-def _read_compact(path: Path) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, NDArray[np.uint8]]]]:
-    """Return the entries and the predictions of a run by seed; none where it has not been shipped."""
-    if not path.exists():
-        return {}, {}
-    entries = {entry["seed"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))["seeds"]}
-    with np.load(path.with_suffix(".npz")) as arrays:
-        stacked = dict(arrays)
-    return entries, {seed: {n: a[i] for n, a in stacked.items()} for i, seed in enumerate(sorted(entries))}
-
-
-def _seed_entry(record: Record) -> dict[str, Any]:
+def _seed_entry(result: SeedResult) -> dict[str, Any]:
     """Return what the compact form says of one training; accuracies as they are, losses with six decimals."""
-    assert record.train is not None
-    epochs = record.history.epochs
     return {
-        "seed": record.recipe.seed,
-        "test_accuracy": [e.test_accuracy for e in epochs],
-        "test_loss": [round(e.test_loss, 6) for e in epochs],
-        "train_accuracy": record.train.accuracy,
-        "train_loss": round(record.train.loss, 6),
-        "seconds": round(record.seconds, 1),
-        "threads": record.threads,
-        "weights_sha256": record.weights_sha256,
-        "device": record.device,
-        "versions": record.versions,
+        "seed": result.seed,
+        "test_accuracy": result.test_accuracy,
+        "test_loss": [round(loss, 6) for loss in result.test_loss],
+        "train_accuracy": result.train_accuracy,
+        "train_loss": round(result.train_loss, 6),
+        "seconds": round(result.seconds, 1),
+        "threads": result.threads,
+        "weights_sha256": result.weights_sha256,
+        **result.made_on,
     }
 
 
