@@ -124,6 +124,20 @@ def interval_text(low: float, high: float) -> str:
     return "–" if np.isnan(low) else f"{low:+.1f} to {high:+.1f}"
 
 
+def planned(run: str) -> int:
+    name, _, epochs = run.rpartition("-")
+    stages = [stage for stage in PLAN["stages"] if int(epochs) in stage["test_after"]]
+    return sum(stage["seeds"] for stage in stages if {run, f"{name}-20"} & set(stage["runs"]))
+
+
+def interim(c: Comparison) -> bool:
+    """Return whether the plan has more seeds than there are; of pairs no more than the run with fewer has."""
+    there = [set(seeds_of(run)[0]) for run in (c.first, c.second)]
+    if c.paired:
+        return len(there[0] & there[1]) < min(planned(c.first), planned(c.second))
+    return any(len(seeds) < planned(run) for seeds, run in zip(there, (c.first, c.second), strict=True))
+
+
 def family_table(name: str) -> list[dict[str, str]]:
     """Return the rows of the evidence table of a family."""
     found = [compared(c) for c in FAMILIES[name]]
@@ -138,7 +152,7 @@ def family_table(name: str) -> list[dict[str, str]]:
             rows.append(
                 {"mean": "–", "over seeds": "–", "over seeds and images": "–", "p (Holm)": "–", "p (equal)": "–"}
             )
-            rows[-1] |= {"verdict": "undecided", "seeds": "0"}
+            rows[-1] |= {"verdict": "undecided, interim", "seeds": "0"}
             continue
         half = {e: stats.t.ppf(0.975, f["df"]) * f[e] for e in ("error", "both")}
         ends = {e: (1e4 * (f["mean"] - half[e]), 1e4 * (f["mean"] + half[e])) for e in half}
@@ -157,10 +171,10 @@ def family_table(name: str) -> list[dict[str, str]]:
                 "seeds": f"{len(f['x'])} pairs" if c.paired else f"{len(f['x'])} and {len(f['y'])}",
                 "mean": f"{1e4 * f['mean']:+.1f}",
                 "over seeds": interval_text(*ends["error"]),
-                "over seeds and images": ("≤ " if f["bounded"] else "") + interval_text(*ends["both"]),
+                "over seeds and images": interval_text(*ends["both"]) + (" (at widest)" if f["bounded"] else ""),
                 "p (Holm)": p_text(adjusted),
                 "p (equal)": p_text(equal),
-                "verdict": verdict,
+                "verdict": verdict + (", interim" if interim(c) else ""),
             }
         )
     return rows
@@ -195,6 +209,10 @@ def test_the_probabilities_of_improvement(evidence: dict[str, Any]) -> None:
         pairs = zip(found["x"], found["y"], strict=True) if c.paired else product(found["x"], found["y"])
         wins = [0.5 if abs(y - x) < 1e-9 else float(y > x) for x, y in pairs]
         assert table.loc[c.words, "second better"] == f"{np.mean(wins):.0%}"
+        if np.mean(wins) in (0, 1):
+            throws = min(len(found["x"]), len(found["y"]))
+            ends = [0.025 ** (1 / throws), 1.0] if np.mean(wins) else [0.0, 1 - 0.025 ** (1 / throws)]
+            assert table.loc[c.words, "95% interval"] == f"{ends[0]:.0%} to {ends[1]:.0%}"
 
 
 def test_the_seeds_that_are_needed(evidence: dict[str, Any]) -> None:
@@ -259,8 +277,27 @@ def test_whether_the_report_reproduced() -> None:
     assert reproduction_table(sweep_table(reference_sweep())).to_dict("index") == reproduction()
 
 
-def test_the_table_of_the_readme() -> None:
+def rows_of_the_readme(name: str) -> list[str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = readme.partition("<!-- reproduced:")[2].partition("<!-- end of reproduced -->")[0]
-    lines = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| run")]
+    table = readme.partition(f"<!-- {name}:")[2].partition(f"<!-- end of {name} -->")[0]
+    return [line for line in table.splitlines() if line.startswith("| ")][1:]
+
+
+def test_the_claims_of_the_readme() -> None:
+    family = iter(zip(FAMILIES["the four claims"], family_table("the four claims"), strict=True))
+    lines = rows_of_the_readme("claims")
+    assert len(lines) == 4
+    for line, members in zip(lines, (2, 1, 4, 3), strict=True):  # comparisons of each claim
+        rows = [next(family) for _ in range(members)]
+        verdicts = [row["verdict"].removesuffix(", interim") for _, row in rows]
+        whole = "contradicted" if "contradicted" in verdicts else verdicts[0] if len({*verdicts}) == 1 else "undecided"
+        so_far = ", interim" if any(interim(c) for c, _ in rows) else ""
+        order = ("supported", "contradicted", "practically equal", "undecided")
+        counts = ", ".join(f"{verdicts.count(v)} {v}" for v in order if v in verdicts)
+        seeds = min(int(n) for _, row in rows for n in row["seeds"].removesuffix(" pairs").split(" and "))
+        assert line.endswith(f"| {whole}{so_far} ({counts}; {seeds} seeds or more) |")
+
+
+def test_the_table_of_the_readme() -> None:
+    lines = rows_of_the_readme("reproduced")
     assert lines == [f"| {run} | {' | '.join(row.values())} |" for run, row in reproduction().items()]

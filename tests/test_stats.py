@@ -87,7 +87,11 @@ def test_probability_of_improvement() -> None:
     assert 0 < found.low < found.share < found.high <= 1
     assert found == probability_of_improvement(SLEEP_1, SLEEP_2[:7], paired=False)
     always = probability_of_improvement([1, 2], [3, 4], paired=True)
-    assert (always.share, always.low, always.high) == (1, 1, 1)
+    assert (always.share, always.high) == (1, 1)
+    assert always.low == pytest.approx(0.025**0.5)  # two coins, both heads
+    never = probability_of_improvement([3, 4, 5], [1, 2], paired=False)
+    assert (never.share, never.low) == (0, 0)
+    assert never.high == pytest.approx(1 - 0.025**0.5)
 
 
 def test_bootstrap_of_the_mouse_data() -> None:

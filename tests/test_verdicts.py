@@ -128,7 +128,22 @@ def test_a_large_difference_is_seen(gain: int, verdict: str) -> None:
     assert evidence.over_seeds.error < evidence.with_images.error
     assert evidence.improvement is not None
     assert evidence.improvement.share == (gain > 0)
-    assert judge_all([evidence]) == f"{verdict} (1 {verdict}; 6 seeds or more)"
+    assert evidence.interim  # the plan has 30 seeds
+    assert judge_all([evidence]) == f"{verdict}, interim (1 {verdict}; 6 seeds or more)"
+    assert evidence_table([evidence])["verdict"].iloc[0] == f"{verdict}, interim"
+
+
+def test_a_verdict_is_interim_until_the_planned_seeds_are_there() -> None:
+    [complete] = weigh(sweep(-30, seeds=30), [WITHOUT], LABELS)
+    assert not complete.interim
+    assert judge_all([complete]) == f"{SUPPORTED} (1 {SUPPORTED}; 30 seeds or more)"
+    deep = [network("torch-deep-bn-20", seed, np.arange(seed % 3, 60)) for seed in range(10)]
+    against = Comparison("deep against small", "torch-baseline-20", "torch-deep-bn-20", 1)
+    for seeds, lacking in ((29, True), (30, False)):
+        [found] = weigh([*sweep(0, seeds=seeds), *deep], [against], LABELS)
+        assert found.interim is lacking
+    [own] = weigh(sweep(-30), [WITHOUT], LABELS, {20: 20})  # a sweep of one's own: the plan is not for it
+    assert not own.interim
 
 
 def test_equal_networks_are_practically_equal() -> None:
@@ -144,7 +159,7 @@ def test_without_predictions_the_images_add_the_most_that_they_can() -> None:
     assert (lost.verdict, lost.bounded) == (UNDECIDED, True)
     assert lost.over_seeds is not None
     assert lost.over_seeds.error == 0  # over seeds alone it would be equal
-    assert evidence_table([lost])["over seeds and images"].iloc[0].startswith("≤ ")
+    assert evidence_table([lost])["over seeds and images"].iloc[0].endswith(" (at widest)")
 
 
 def test_a_gap_compares_training_and_test() -> None:

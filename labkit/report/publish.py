@@ -18,9 +18,12 @@ from labkit.base.errors import LabError
 from labkit.base.files import write_text
 from labkit.base.paths import notebooks_dir, project_dir, reference_dir
 from labkit.bench.compare import best_loops, goal_line, rounded
+from labkit.data.mnist import load_mnist
 from labkit.report.series import series
 from labkit.runs.records import load_records, reference_records
 from labkit.runs.registry import ten_runs
+from labkit.stats.claims import CLAIMS, FAMILIES
+from labkit.stats.evidence import judge_all, weigh
 from labkit.stats.evidence_tables import reproduction_table
 from labkit.stats.sweeps import reference_sweep, sweep_table
 
@@ -56,11 +59,16 @@ def publish_readme() -> None:
 
 
 def with_tables(readme: str) -> str:
-    """Return the README with its tables made anew: whether the report reproduced, results and speed.
+    """Return the README with its tables made anew: whether the report reproduced, claims, results and speed.
 
     Each stands between two comments, `<!-- results: ... -->` and `<!-- end of results -->` for instance.
     """
-    tables = {"reproduced": _reproduced_markdown(), "results": _results_markdown(), "speed": _speed_markdown()}
+    tables = {
+        "reproduced": _reproduced_markdown(),
+        "claims": _claims_markdown(),
+        "results": _results_markdown(),
+        "speed": _speed_markdown(),
+    }
     for name, table in tables.items():
         before, comment, rest = re.split(rf"(<!-- {name}:.*?-->\n)", readme, maxsplit=1)
         end = rest.index(f"<!-- end of {name} -->")
@@ -73,6 +81,12 @@ def _reproduced_markdown() -> str:
     lines = [f"| run | {' | '.join(table.columns)} |", "|---" * (len(table.columns) + 1) + "|"]
     lines += [f"| {run} | {' | '.join(row)} |" for run, row in zip(table.index, table.to_numpy(), strict=True)]
     return "\n".join(lines) + "\n"
+
+
+def _claims_markdown() -> str:
+    evidence = weigh(reference_sweep(), FAMILIES["the four claims"], load_mnist().test_labels)
+    verdicts = {claim.text: judge_all([e for e in evidence if e.comparison in claim.comparisons]) for claim in CLAIMS}
+    return "| claim | verdict |\n|---|---|\n" + "".join(f"| {text} | {v} |\n" for text, v in verdicts.items())
 
 
 def _results_markdown() -> str:
@@ -100,7 +114,7 @@ def _speed_markdown() -> str:
         for network, (ours, theirs) in best_loops(bench).items():
             lines.append(
                 f"| {network} | {rounded(ours['seconds'])} | {rounded(theirs['seconds'])} ({theirs['loop']}) "
-                f"| {theirs['ratio']:.2f} |"
+                f"| {theirs['ratio']:.2g} |"
             )
         lines.append("")
         if calls := [

@@ -137,7 +137,7 @@ def with_images(over_seeds: Difference, between: float, mistakes: float = 0.0) -
     Notes
     -----
     The degrees of freedom stay those of the seeds. The images have thousands, and the smaller number is on the safe
-    side (Hájek, Annals of Mathematical Statistics 33, 1962). So the interval is never narrower than that over seeds,
+    side. So the interval is never narrower than that over seeds,
     and too large a variance never makes a difference look surer than it is.
     """
     seeds = np.maximum(over_seeds.error**2, mistakes)  # NaN stays NaN
@@ -146,7 +146,7 @@ def with_images(over_seeds: Difference, between: float, mistakes: float = 0.0) -
 
 @dataclass(frozen=True)
 class Improvement:
-    """In what share of pairs of runs the second is better, with a 95% bootstrap interval over seeds."""
+    """In what share of pairs of runs the second is better, with a 95% interval over seeds."""
 
     share: float
     low: float
@@ -164,8 +164,10 @@ def probability_of_improvement(first: ArrayLike, second: ArrayLike, paired: bool
 
     Notes
     -----
-    Source: Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021. Where one side
-    always wins, the bootstrap has nothing to vary, and its interval no width.
+    Source: Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys 2021. The interval
+    is a bootstrap over seeds. Where one side always wins, that has nothing to vary: there the interval is that of a
+    coin which is thrown once for each pair (not paired: once for each seed of the run that has fewer) and always falls
+    on the same side (Clopper and Pearson, Biometrika 26, 1934).
     """
     x, y = sample(first), sample(second)
 
@@ -177,6 +179,10 @@ def probability_of_improvement(first: ArrayLike, second: ArrayLike, paired: bool
     found = float(share(x, y))
     if min(len(x), len(y)) < 2:
         return Improvement(found, nan, nan)
+    if found in (0, 1):
+        throws = min(len(x), len(y))
+        exact = stats.binomtest(round(found * throws), throws).proportion_ci(CONFIDENCE)
+        return Improvement(found, float(exact.low), float(exact.high))
     generator = np.random.default_rng(0)
     drawn = stats.bootstrap(
         (x, y), share, paired=paired, vectorized=True, n_resamples=2000, method="percentile", random_state=generator

@@ -17,7 +17,7 @@ from labkit.stats.differences import (
     probability_of_improvement,
     with_images,
 )
-from labkit.stats.plan import epochs_of, read_rules, recipe
+from labkit.stats.plan import epochs_of, planned_seeds, read_rules, recipe
 from labkit.stats.sweeps import SeedResult, accuracies, last_epochs, sweep_table
 from labkit.stats.variance import image_bound, image_parts
 from labkit.stats.verdicts import CONTRADICTED, EQUAL, SUPPORTED, UNDECIDED, holm, judge, judge_whole, seed_words
@@ -40,6 +40,8 @@ class Evidence:
         The p-value of `with_images`, by Holm's method within the family; NaN where there is none.
     verdict : str
         `supported`, `contradicted`, `practically equal` or `undecided`.
+    interim : bool
+        Whether the plan has more seeds of the two runs than there are: the verdict may change.
     """
 
     comparison: Comparison
@@ -50,6 +52,7 @@ class Evidence:
     published: float | None
     adjusted_p: float = float("nan")
     verdict: str = UNDECIDED
+    interim: bool = False
 
     @property
     def seeds(self) -> int:
@@ -100,13 +103,19 @@ def weigh(
     labels : uint8 array, shape (images,)
         The true classes of the test images.
     epochs : mapping of int to int, optional
-        For a sweep at another scale: after how many of its epochs a run of 5 or 20 is read.
+        For a sweep of one's own: after how many of its epochs a run of 5 or 20 is read. The plan's numbers of seeds
+        are not for it: nothing is interim.
     """
     rules = read_rules()
     measured = [measure(results, comparison, labels, epochs or {}) for comparison in family]
     adjusted = holm([e.with_images.p_value if e.with_images else float("nan") for e in measured])
     return [
-        replace(e, adjusted_p=p, verdict=judge(e.with_images, p, e.comparison.claimed, rules))
+        replace(
+            e,
+            adjusted_p=p,
+            verdict=judge(e.with_images, p, e.comparison.claimed, rules),
+            interim=epochs is None and _lacks_seeds(e),
+        )
         for e, p in zip(measured, adjusted, strict=True)
     ]
 
@@ -115,7 +124,15 @@ def judge_all(evidence: Sequence[Evidence]) -> str:
     """Return the verdict on a claim that needs all of its comparisons to hold, and how many have which verdict."""
     verdicts = [e.verdict for e in evidence]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in (SUPPORTED, CONTRADICTED, EQUAL, UNDECIDED) if v in verdicts)
-    return f"{judge_whole(verdicts)} ({counts}; {seed_words(min(e.seeds for e in evidence))} or more)"
+    so_far = ", interim" if any(e.interim for e in evidence) else ""
+    return f"{judge_whole(verdicts)}{so_far} ({counts}; {seed_words(min(e.seeds for e in evidence))} or more)"
+
+
+def _lacks_seeds(e: Evidence) -> bool:
+    planned = [planned_seeds(run) for run in (e.comparison.first, e.comparison.second)]
+    if e.comparison.paired:
+        planned = [min(planned)] * 2
+    return e.over_seeds is None or any(n < p for n, p in zip(e.over_seeds.n, planned, strict=True))
 
 
 def measure(
@@ -136,7 +153,7 @@ def measure(
     if comparison.of != "train":
         between, mistakes, bounded = _test_images(first, second, comparison.paired, len(labels))
     if comparison.of != "test":  # predictions on training images are not kept
-        images = int(results[0].settings["train_images"])
+        images = int(next(r for r in results if recipe(r.run) == recipe(comparison.first)).settings["train_images"])
         between, bounded = between + image_bound(first.train.mean(), second.train.mean(), images), True
     over_seeds = difference_over_seeds(first.values, second.values, comparison.paired)
     both = with_images(over_seeds, between, mistakes)

@@ -22,8 +22,8 @@ NOTHING = "–"
 def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
     """Return differences in images of 10,000, with both 95% intervals, both tests and the verdict.
 
-    The second interval has a `≤` where what the images add to it is an upper bound. `p (Holm)` is the p-value of no
-    difference, adjusted within the family; `p (equal)` is that of the two one-sided tests of the margin.
+    The second interval is `at widest` where what the images add to it is an upper bound. `p (Holm)` is the p-value of
+    no difference, adjusted within the family; `p (equal)` is that of the two one-sided tests of the margin.
     """
     margin = read_rules().margin
     rows = {}
@@ -34,10 +34,10 @@ def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
             "seeds": seeds_of(e.over_seeds, e.comparison.paired),
             "mean": f"{TEST_IMAGES * e.over_seeds.mean:+.1f}" if e.over_seeds else NOTHING,
             "over seeds": interval_of(e.over_seeds),
-            "over seeds and images": ("≤ " if e.bounded else "") + interval_of(e.with_images),
+            "over seeds and images": interval_of(e.with_images) + (" (at widest)" if e.bounded else ""),
             "p (Holm)": p_words(e.adjusted_p),
             "p (equal)": p_words(e.with_images.equivalence_p(margin)) if e.with_images else NOTHING,
-            "verdict": e.verdict,
+            "verdict": e.verdict + (", interim" if e.interim else ""),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("difference in images of 10,000")
 
@@ -57,7 +57,7 @@ def seeds_of(difference: Difference | None, paired: bool) -> str:
 
 
 def improvement_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
-    """Return in what share of pairs of runs the second is better, with the 95% bootstrap interval over seeds."""
+    """Return in what share of pairs of runs the second is better, with its 95% interval over seeds."""
     rows = {}
     for e in evidence:
         found = e.improvement
