@@ -283,7 +283,6 @@ def sweep(
         for name, value in parse_pairs([split_pair(pair)], {"learning_rate": None, "batch_size": None}).items():
             settings.setdefault(name, []).append(value)
     extent: dict[str, Any] = {"profile": profile, "epochs": epochs, "train_images": train_images}
-    run_ids = list(dict.fromkeys(run_ids))
     jobs = training_jobs(run_ids, parse_seeds(seeds), **extent, settings=settings, threads=threads, replicas=replicas)
     for plan, run in dict.fromkeys((job.plan, job.run) for job in jobs):
         print(f"{run}: {plan}")

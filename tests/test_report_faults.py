@@ -62,6 +62,72 @@ def test_the_rest_runs_when_notebooks_fail(
     assert "all is well" in (out / "04_is_fine.html").read_text(encoding="utf-8")
 
 
+def test_a_report_deletes_nothing_that_no_report_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    books, own = tmp_path / "notebooks", tmp_path / "own"
+    write_notebook(books, "01_first", "print('first')")
+    source = (books / "01_first.ipynb").read_bytes()
+    (own / "figures").mkdir(parents=True)
+    (own / "figures" / "mine.png").write_text("a figure")
+    monkeypatch.setattr("labkit.report.series.notebooks_dir", lambda: books)
+    for out, more, said in (
+        (own, (), f"{own}: holds figures, which no report made: valid is a new folder, or one of a report"),
+        (books, (), f"{books}: holds the notebooks themselves: valid is a folder of the report's own"),
+        (books, ("--resume",), f"{books}: holds the notebooks themselves: valid is a folder of the report's own"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(["report", "--profile", "quick", "--out", str(out), *more])
+        assert caught.value.code == 2
+        assert capsys.readouterr().err == f"labkit: {said}\n"
+    assert (own / "figures" / "mine.png").read_text() == "a figure"
+    assert (books / "01_first.ipynb").read_bytes() == source
+
+
+def test_the_profile_among_the_parameters_is_that_of_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    books, out = tmp_path / "notebooks", tmp_path / "out"
+    write_notebook(books, "01_first", "import os\nprint(profile, os.environ['LABKIT_PROFILE'])")
+    monkeypatch.setattr("labkit.report.series.notebooks_dir", lambda: books)
+    for profile, workers in (("full", 1), ("quick", 2)):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(["report", "--profile", "quick", "--out", str(out), "-p", "profile", profile])
+        assert caught.value.code == 0
+        assert f"profile {profile}, into" in capsys.readouterr().out
+        results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+        assert (results["profile"], results["workers"]) == (profile, workers)
+        assert f"{profile} {profile}" in (out / "01_first.html").read_text(encoding="utf-8")
+
+
+def test_a_kernel_that_does_not_come_up_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import papermill
+
+    books = tmp_path / "notebooks"
+    for name in ("01_first", "02_second"):
+        write_notebook(books, name, "print('here')")
+    monkeypatch.setattr("labkit.report.series.notebooks_dir", lambda: books)
+    execute, calls = papermill.execute_notebook, []
+
+    def unlucky(source: str, target: str, **more: object) -> None:
+        calls.append(Path(source).stem)
+        Path(target).write_bytes(Path(source).read_bytes())  # papermill writes it before it starts the kernel
+        if calls[-1] == "02_second" or len(calls) == 1:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        execute(source, target, **more)
+
+    monkeypatch.setattr("papermill.execute_notebook", unlucky)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["report", "--profile", "quick", "--out", str(tmp_path / "out"), "--workers", "1"])
+    assert caught.value.code == 1
+    assert calls == ["01_first", "01_first", "02_second", "02_second"]
+    lines = capsys.readouterr().out.splitlines()[1:3]
+    assert [line.split(maxsplit=4)[:2] for line in lines] == [["done", "01_first"], ["failed", "02_second"]]
+    assert lines[1].endswith("code cell 1: the kernel died")
+
+
 @pytest.mark.slow
 def test_killed_report_goes_on_where_it_was_cut(tmp_path: Path) -> None:
     books, out, go = tmp_path / "notebooks", tmp_path / "out", tmp_path / "go"

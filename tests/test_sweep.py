@@ -42,10 +42,10 @@ def jobs_of(run_ids: Sequence[str], seeds: Sequence[int], **more: float) -> list
 
 def test_jobs_are_runs_by_seeds_by_settings() -> None:
     jobs = training_jobs(
-        ["torch-baseline-5", "keras-baseline-5"],
+        ["torch-baseline-5", "keras-baseline-5", "torch-baseline-5"],
         [0, 1],
         profile="full",
-        settings={"learning_rate": [0.01, 0.1], "batch_size": [64]},
+        settings={"learning_rate": [0.01, 0.1, 1e-2], "batch_size": [64]},  # what is given twice is done once
     )
     assert len(jobs) == len({job.name for job in jobs}) == 8
     assert [job.seed for job in jobs] == [0] * 4 + [1] * 4

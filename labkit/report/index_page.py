@@ -20,7 +20,9 @@ from labkit.stats.results_table import format_table, results_table
 BEST_BECAUSE = "06_deep_bn_network"  # says why the best network is the best
 
 
-def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameters: Mapping[str, Any]) -> None:
+def write_report(
+    out: Path, outcomes: Sequence[Outcome], profile: str, parameters: Mapping[str, Any], workers: int = 1
+) -> None:
     """Write `results.json` and `index.html` from what the notebooks left in the folder."""
     records = load_records(out)
     results = {
@@ -28,6 +30,7 @@ def write_report(out: Path, outcomes: Sequence[Outcome], profile: str, parameter
         "parameters": dict(parameters),
         "versions": environment(),
         "device": device_name(),
+        "workers": workers,  # each notebook has its share of the cores: the last bits of a result depend on it
         "notebooks": [{k: v for k, v in asdict(o).items() if k != "key"} for o in outcomes],
         "runs": [record.to_dict() for record in records.values()],
     }

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import papermill
 import psutil
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellTimeoutError
 from papermill.exceptions import PapermillExecutionError
 
 from labkit.base.errors import LabError
@@ -76,15 +76,19 @@ def run_report(
     Raises
     ------
     LabError
-        The profile is unknown or the folder cannot be written.
+        The profile is unknown, the folder cannot be written, or it holds what no report made.
     """
-    settled = resolve_profile(profile)
-    workers = workers or (2 if settled == "quick" else 1)
     given = dict(parameters or {})
+    settled = resolve_profile(str(given.get("profile", profile)))
+    workers = workers or (2 if settled == "quick" else 1)
+    if out.resolve() in {path.resolve().parent for path in notebooks.values()}:
+        raise LabError(f"{out}: holds the notebooks themselves: valid is a folder of the report's own")
     try:
         out.mkdir(parents=True, exist_ok=True)
         if not resume:
             _clear(out)
+        if not (out / PROGRESS_FILE).exists():
+            write_text(out / PROGRESS_FILE, "{}\n")
     except OSError as problem:
         raise LabError(f"{out}: the report folder cannot be written: {problem.strerror or problem}") from None
     folder = out.resolve()
@@ -118,7 +122,7 @@ def run_report(
         why_not = print_pdf(out / f"{SUMMARY}.html")
         tell_pdf(f"pdf: {why_not or out / f'{SUMMARY}.pdf'}")
     in_order = [outcomes[name] for name in notebooks]
-    write_report(out, in_order, settled, given)
+    write_report(out, in_order, settled, given, workers)
     return in_order
 
 
@@ -157,44 +161,53 @@ def _shared_cores(workers: int) -> dict[str, str]:
 
 
 def _clear(out: Path) -> None:
-    for name in LEFT_BEHIND:
-        shutil.rmtree(out / name, ignore_errors=True)
-    (out / PROGRESS_FILE).unlink(missing_ok=True)
-    for name in series():
-        for ending in (".ipynb", ".html", ".pdf"):
-            (out / f"{name}{ending}").unlink(missing_ok=True)
+    """Delete what an earlier report left, and nothing that is not a report's."""
+    files = [out / f"{name}{ending}" for name in series() for ending in (".ipynb", ".html", ".pdf")]
+    folders = [out / name for name in LEFT_BEHIND]
+    there = [path.name for path in (*files, *folders) if path.exists()]
+    if there and not (out / PROGRESS_FILE).exists():
+        raise LabError(f"{out}: holds {there[0]}, which no report made: valid is a new folder, or one of a report")
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (*files, out / PROGRESS_FILE):
+        file.unlink(missing_ok=True)
 
 
 def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], key: str, time_limit_s: int) -> Outcome:
     start = time.perf_counter()
     target = out / f"{name}.ipynb"
     problem = ""
+    execute = partial(
+        papermill.execute_notebook,
+        str(path),
+        str(target),
+        parameters=parameters,
+        kernel_name="python3",
+        cwd=str(out),
+        progress_bar=False,
+        execution_timeout=time_limit_s,
+        extra_arguments=["--IPKernelApp.log_level=50"],  # what a kernel says about itself would fill the terminal
+    )
     try:
-        papermill.execute_notebook(
-            str(path),
-            str(target),
-            parameters=parameters,
-            kernel_name="python3",
-            cwd=str(out),
-            progress_bar=False,
-            execution_timeout=time_limit_s,
-            extra_arguments=["--IPKernelApp.log_level=50"],  # what a kernel says about itself would fill the terminal
-        )
+        try:
+            execute()
+        except RuntimeError as error:
+            if "before replying" not in str(error):
+                raise
+            execute()  # kernels that start at the same moment may take the same port, and one of them dies
     except PapermillExecutionError as error:
         first_line = str(error.evalue).strip().partition("\n")[0]
         problem = f"code cell {error.exec_count}: {error.ename}: {first_line}"
-    except (CellTimeoutError, DeadKernelError) as error:
-        died = isinstance(error, DeadKernelError)
-        problem = f"{_running_cell(target)}: {'the kernel died' if died else f'did not end within {time_limit_s} s'}"
+    except (CellTimeoutError, RuntimeError) as error:  # a kernel that dies is a RuntimeError
+        late = isinstance(error, CellTimeoutError)
+        problem = f"{_running_cell(target)}: {f'did not end within {time_limit_s} s' if late else 'the kernel died'}"
         _mark_failed(target, problem)
     status = "failed" if problem else "done"
     return Outcome(name, status, round(time.perf_counter() - start, 1), problem, key)
 
 
 def _running_cell(executed: Path) -> str:
-    """Name the cell at which a run was cut: the last one with outputs or a count, or the next one."""
-    if not executed.exists():
-        return "the first cell"
+    """Name the cell at which a run was cut: the last one that papermill has started."""
     code = [c for c in nbformat.read(executed, as_version=4).cells if c.cell_type == "code"]
     begun = [i for i, c in enumerate(code, 1) if c.metadata.get("papermill", {}).get("start_time")]
     return f"code cell {begun[-1] if begun else 1}"

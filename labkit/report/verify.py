@@ -47,7 +47,7 @@ def read_results(report: Path) -> dict[str, Any]:
 
 
 def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[Comparison]:
-    """Run a report again at its own profile, parameters and notebooks, in a folder that is thrown away.
+    """Run a report again at its own profile, parameters, notebooks and workers, in a folder that is thrown away.
 
     Differences between this computer and the one recorded are printed before the results.
 
@@ -70,7 +70,14 @@ def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[C
             was, is_now = recorded.get(name, "not recorded"), here.get(name, "not there")
             print(f"differs: {name} was {was}, is {is_now}", flush=True)
     with tempfile.TemporaryDirectory(prefix="labkit-verify-") as folder:
-        outcomes = run_report(notebooks, Path(folder), before["profile"], before["parameters"], False, time_limit_s)
+        outcomes = run_report(
+            notebooks,
+            Path(folder),
+            before["profile"],
+            before["parameters"],
+            time_limit_s=time_limit_s,
+            workers=before.get("workers"),
+        )
         after = load_records(Path(folder))
     for outcome in outcomes:
         if outcome.status == "failed":

@@ -131,7 +131,7 @@ def training_jobs(
     groups = {
         seed: tuple(seeds[i : i + replicas]) for i in range(0, len(seeds), replicas) for seed in seeds[i : i + replicas]
     }
-    return [
+    jobs = [
         TrainingJob(
             run.id,
             seed,
@@ -146,6 +146,7 @@ def training_jobs(
         for run in known
         for chosen in combinations
     ]
+    return list(dict.fromkeys(jobs))  # a run or a value that is given twice is one
 
 
 @cache
