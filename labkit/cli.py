@@ -305,12 +305,15 @@ def bench(
     batches: Annotated[
         int, _whole_number("--batches", "Batches of 128 images per measurement; 469 are a whole epoch.", 1, 469)
     ] = 60,
-    out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.png.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for bench.json.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure the training loops beside the plain ones: DataLoader, and Keras's own fit."""
+    from labkit.base.files import make_folder
     from labkit.bench.compare import bench_table, run_bench, write_bench
 
+    if out is not None:
+        make_folder(out)  # to find out before the measurements that it cannot be written
     result = run_bench([name.strip() for name in networks.split(",") if name.strip()], repeats, batches)
     print(json.dumps(result) if as_json else bench_table(result))
     if out is not None:

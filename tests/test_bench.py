@@ -85,10 +85,9 @@ def test_the_goals_are_those_of_the_ladder() -> None:
 
 
 @pytest.mark.slow
-def test_json_and_plot_are_written(measured: dict[str, Any], tmp_path: Path) -> None:
+def test_the_json_is_written(measured: dict[str, Any], tmp_path: Path) -> None:
     write_bench(measured, tmp_path / "new")
     assert json.loads((tmp_path / "new" / "bench.json").read_text()) == measured
-    assert (tmp_path / "new" / "bench.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

@@ -23,7 +23,6 @@ from labkit.stats.mistakes import (
     confused_pairs,
     confusion_counts,
     least_sure,
-    right_in_one_only,
     times_wrong,
 )
 from labkit.stats.summary import collect
@@ -75,11 +74,9 @@ def test_confident_mistakes_and_least_sure_are_ordered_by_probability() -> None:
     assert least_sure(probabilities).tolist() == [3, 1, 2, 0]
 
 
-def test_times_wrong_and_right_in_one_only_count_images() -> None:
+def test_times_wrong_counts_networks() -> None:
     few, many = probabilities_with(3), probabilities_with(8)
     assert np.bincount(times_wrong([few, many], LABELS)).tolist() == [9_992, 5, 3]
-    assert right_in_one_only(few, many, LABELS) == (5, 0)
-    assert right_in_one_only(many, few, LABELS) == (0, 5)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def unknown(kind: str, given: str, valid: Iterable[str]) -> LabError:
     `kind` is what the name stands for: "run", "profile", "parameter", "notebook".
     """
     names = list(valid)
-    nearest = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     shown = ", ".join(names) if names else "none"
     return LabError(f"unknown {kind} {one_line(given)}: valid are {shown}{hint}")

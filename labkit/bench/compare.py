@@ -13,13 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
-from matplotlib.figure import Figure
-
 from labkit.base.errors import LabError, unknown
+from labkit.base.files import write_text
 from labkit.base.own_process import run_apart
 from labkit.bench.worker import Measurement, StockFit, keras_json, measure_goal, measure_loop, measure_stock_fit
-from labkit.plots.style import BLUE, INK, png, style
 from labkit.runs.computer import environment
 from labkit.runs.registry import BATCH_SIZE
 
@@ -231,28 +228,6 @@ def goal_line(goal: dict[str, Any]) -> str:
     )
 
 
-def plot_bench(result: dict[str, Any]) -> Figure:
-    """Plot seconds per epoch as bars, labkit's loops in blue and the plain ones in grey."""
-    rows = [Row(**entry) for entry in result["rows"]]
-    with style():
-        figure, axes = plt.subplots(figsize=(8, 0.6 + 0.32 * len(rows)), layout="constrained")
-        for position, row in enumerate(rows):
-            spread = [[row.seconds - row.fastest], [row.slowest - row.seconds]]
-            colour = BLUE if row.loop == "labkit" else INK
-            axes.barh(position, row.seconds, xerr=spread, color=colour, ecolor=INK, alpha=0.9)
-            axes.text(row.slowest, position, f"  {rounded(row.seconds)} s, {row.ratio:.1f}x", va="center", fontsize=8)
-        axes.set_yticks(range(len(rows)), [f"{row.network}: {row.loop}" for row in rows], fontsize=8)
-        axes.invert_yaxis()
-        axes.margins(x=0.15)
-        axes.set(xlabel="seconds per epoch of 60,000 images", title="Training loops, measured in turn")
-    return figure
-
-
 def write_bench(result: dict[str, Any], out: Path) -> None:
-    """Write `bench.json` into a folder, and `bench.png` where loops were measured."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "bench.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if result["rows"]:
-        figure = plot_bench(result)
-        png(figure, out / "bench.png")
-        plt.close(figure)
+    """Write `bench.json` into a folder."""
+    write_text(out / "bench.json", json.dumps(result, indent=1) + "\n")

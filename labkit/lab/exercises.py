@@ -32,8 +32,6 @@ class Exercise:
         For an answer that is a function: the arguments that it is called with.
     decimals : int
         How many decimals of a number count; the question says so.
-    off_by : int
-        By how many units of the last decimal a number may be off, for an answer that rounding can move.
     trial : str
         `module:function` for an answer that no sum can judge: given the answer, the function returns what is wrong
         with it, or an empty text.
@@ -43,7 +41,6 @@ class Exercise:
     hint: str
     cases: tuple[tuple[Any, ...], ...] = ()
     decimals: int = DECIMALS
-    off_by: int = 0
     trial: str = ""
 
 
@@ -289,10 +286,8 @@ def check(exercise: str, answer: Any) -> None:
 
 
 def _try_value(exercise: str, entry: Exercise, answer: Any) -> str:
-    steps = [n / 10**entry.decimals for n in range(-entry.off_by, entry.off_by + 1)]
     try:
-        close = [answer if not step else np.asarray(answer, dtype=np.float64) + step for step in steps]
-        right = any(answer_sum(exercise, value, entry.decimals) in entry.sums for value in close)
+        right = answer_sum(exercise, answer, entry.decimals) in entry.sums
     except (TypeError, ValueError, OverflowError):
         return f"the answer is of type {type(answer).__name__}. {entry.hint}"
     return "" if right else entry.hint

@@ -2,8 +2,7 @@
 
 from labkit.stats.claims import CLAIMS, FAMILIES, Comparison
 from labkit.stats.costs import quiet_seconds
-from labkit.stats.counts import compare_counts, difference_error, standard_error
-from labkit.stats.differences import difference_over_seeds, probability_of_improvement
+from labkit.stats.counts import compare_counts, difference_error
 from labkit.stats.evidence import judge_all, weigh
 from labkit.stats.evidence_tables import (
     evidence_table,
@@ -12,7 +11,7 @@ from labkit.stats.evidence_tables import (
     reproduction_table,
     seeds_needed_table,
 )
-from labkit.stats.intervals import bootstrap_interval, prediction_interval, seeds_needed, t_interval
+from labkit.stats.intervals import bootstrap_interval, seeds_needed, t_interval
 from labkit.stats.ladder_tables import epochs_table, ladder_table, leave_one_out_table, measured_ladder
 from labkit.stats.mistakes import (
     caption,
@@ -20,15 +19,14 @@ from labkit.stats.mistakes import (
     confused_pairs,
     confusion_counts,
     least_sure,
-    right_in_one_only,
     times_wrong,
 )
 from labkit.stats.paired_tests import mcnemar
 from labkit.stats.plan import progress_table, read_plan, read_rules
 from labkit.stats.summary import collect
 from labkit.stats.sweeps import accuracies, last_epochs, read_sweep, reference_sweep, sweep_table
-from labkit.stats.variance import image_bound, image_parts
-from labkit.stats.verdicts import holm, interval_words, judge
+from labkit.stats.variance import image_parts
+from labkit.stats.verdicts import interval_words
 
 __all__ = [
     "CLAIMS",
@@ -43,15 +41,11 @@ __all__ = [
     "confused_pairs",
     "confusion_counts",
     "difference_error",
-    "difference_over_seeds",
     "epochs_table",
     "evidence_table",
-    "holm",
-    "image_bound",
     "image_parts",
     "improvement_table",
     "interval_words",
-    "judge",
     "judge_all",
     "ladder_table",
     "last_epochs",
@@ -60,8 +54,6 @@ __all__ = [
     "mcnemar",
     "mcnemar_table",
     "measured_ladder",
-    "prediction_interval",
-    "probability_of_improvement",
     "progress_table",
     "quiet_seconds",
     "read_plan",
@@ -69,10 +61,8 @@ __all__ = [
     "read_sweep",
     "reference_sweep",
     "reproduction_table",
-    "right_in_one_only",
     "seeds_needed",
     "seeds_needed_table",
-    "standard_error",
     "sweep_table",
     "t_interval",
     "times_wrong",

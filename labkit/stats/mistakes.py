@@ -89,26 +89,6 @@ def times_wrong(probabilities: Iterable[Probabilities], labels: Labels) -> NDArr
     return counts
 
 
-def right_in_one_only(first: Probabilities, second: Probabilities, labels: Labels) -> tuple[int, int]:
-    """Count the images that one of two networks gets right and the other wrong.
-
-    Their difference is the difference in correct images; the square root of their sum is its standard
-    error where both networks saw the same images (McNemar, Psychometrika 12, 1947).
-
-    Parameters
-    ----------
-    first, second : float array, shape (n, classes)
-    labels : int array, shape (n,)
-
-    Returns
-    -------
-    (int, int)
-        Right in the first only, right in the second only.
-    """
-    right_1, right_2 = first.argmax(axis=1) == labels, second.argmax(axis=1) == labels
-    return int((right_1 & ~right_2).sum()), int((right_2 & ~right_1).sum())
-
-
 def caption(label: int, probability: Probabilities, class_names: Sequence[str] = "0123456789") -> str:
     """Say what an image is, what it was taken for and how surely: `4 as 9, 97.1%`.
 

@@ -4,7 +4,6 @@
 second call goes on. Names of runs behind OUT limit it to those. The plan was written before the first run.
 """
 
-import io
 import json
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labkit.base.errors import unknown
-from labkit.base.files import make_folder, write_bytes, write_text
+from labkit.base.files import make_folder, save_arrays, write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
@@ -154,13 +153,11 @@ def ship_evidence(out: Path, target: Path) -> list[Path]:
         if not new:
             continue
         results = sorted([*shipped, *new], key=lambda result: result.seed)
-        packed = io.BytesIO()
-        stacked: dict[str, Any] = {
+        stacked = {
             f"epoch_{epoch}": np.stack([result.predictions_by_epoch[epoch] for result in results])
             for epoch in new[0].predictions_by_epoch
         }
-        np.savez_compressed(packed, **stacked)
-        write_bytes(path.with_suffix(".npz"), packed.getvalue())
+        save_arrays(path.with_suffix(".npz"), **stacked)
         rows = ",\n".join(json.dumps(_seed_entry(result)) for result in results)
         head = json.dumps({"run": run, **new[0].settings})[:-1]
         write_text(path, f'{head}, "seeds": [\n{rows}\n]}}\n')
