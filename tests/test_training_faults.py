@@ -190,7 +190,7 @@ def test_ctrl_c_saves_what_was_trained(
     assert out.splitlines()[1] == "interrupted: 2 of 5 epochs are finished and kept"
     assert out.splitlines()[3:] == [
         f"saved {model}",
-        "2 of 5 epochs are in it: `labkit train torch-baseline-5 --resume` goes on",
+        "2 of 5 epochs are in it: the same command with --resume goes on",
     ]
     record = results.load_records(tmp_path)["torch-baseline-5"]
     assert (len(record.history), record.recipe.epochs) == (2, 5)

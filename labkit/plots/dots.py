@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from labkit.plots.style import BLUE, COLOURS, GREEN, INK, SKY, label_log_axis, style
+from labkit.plots.style import BLUE, COLOURS, GREEN, INK, SKY, label_log_axis, legend_below, style
 
 # One colour and one shape per kind of result, in every figure. Hollow: not to be read against the others.
 KINDS: dict[str, dict[str, Any]] = {
@@ -56,7 +56,7 @@ def plot_dots(rows: Rows, xlabel: str, title: str, *, log: bool = False, line: f
         axes.set_yticks(range(len(rows)), list(rows))
         axes.grid(visible=False, axis="y")
         shown = [kind for kind in KINDS if any(len(results.get(kind, ())) for results in rows.values())]
-        _legend_below(figure, [Line2D([], [], ls="none", label=kind, **KINDS[kind]) for kind in shown])
+        legend_below(figure, [Line2D([], [], ls="none", label=kind, **KINDS[kind]) for kind in shown])
     return figure
 
 
@@ -84,7 +84,7 @@ def plot_fit(networks: Mapping[str, Sequence[tuple[float, float]]], title: str) 
         axes.set_ylim(min(tested) / 1.5, max(tested) * 1.5)  # room for labels: the errors may lie close together
         _draw_diagonal(axes)
         axes.set(xlabel="training images wrong (%)", ylabel="test images wrong (%)", title=title)
-        _legend_below(figure, handles)
+        legend_below(figure, handles)
     return figure
 
 
@@ -96,7 +96,3 @@ def _draw_diagonal(axes: Axes) -> None:
     axes.set(xlim=limits[0], ylim=limits[1])
     for axis in (axes.xaxis, axes.yaxis):
         label_log_axis(axis, "{x:g}")
-
-
-def _legend_below(figure: Figure, handles: list[Line2D]) -> None:
-    figure.legend(handles=handles, fontsize=8, ncols=min(len(handles), 4), loc="outside lower center")

@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from labkit.plots.style import BLUE, GREEN, INK, VERMILION, label_log_axis, style
+from labkit.plots.style import BLUE, GREEN, INK, VERMILION, label_log_axis, legend_below, style
 from labkit.runs.registry import ten_runs
 from labkit.stats.counts import TEST_IMAGES
 from labkit.stats.evidence import Evidence
@@ -58,7 +57,7 @@ def plot_seeds(groups: Mapping[str, Sequence[float]], published: Mapping[str, fl
             Line2D([], [], color=INK, marker="|", ms=12, mew=2.5, lw=2.5, label="mean, 95% interval"),
             STAR,
         ]
-        _legend_below(figure, handles)
+        legend_below(figure, handles)
     return figure
 
 
@@ -94,7 +93,7 @@ def plot_differences(evidence: Sequence[Evidence], title: str) -> Figure:
             Patch(color=GREEN, alpha=0.22, lw=0, label="practically equal"),
             STAR,
         ]
-        _legend_below(figure, handles)
+        legend_below(figure, handles)
     return figure
 
 
@@ -134,12 +133,8 @@ def plot_reproduction(table: pd.DataFrame) -> Figure:
             Line2D([], [], color=INK, lw=9, alpha=0.3, label="one more run, 95%"),
             STAR,
         ]
-        _legend_below(figure, handles)
+        legend_below(figure, handles)
     return figure
-
-
-def _legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
-    figure.legend(handles=handles, fontsize=8, ncols=len(handles), loc="outside lower center")
 
 
 def plot_seed_curves(table: pd.DataFrame, run_ids: Sequence[str], title: str) -> Figure:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -66,6 +67,11 @@ def label_log_axis(axis: Axis, numbers: str, steps: Sequence[float] = (1, 2, 5))
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(numbers)
     axis.set_minor_locator(NullLocator())
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Put one legend for all panels below them, in rows of four at most."""
+    figure.legend(handles=handles, fontsize=8, ncols=min(len(handles), 4), loc="outside lower center")
 
 
 def png(figure: Figure, path: Path | None = None) -> bytes:

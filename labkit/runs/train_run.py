@@ -55,5 +55,5 @@ def train_run(
     print(test)
     print(f"saved {path}")
     if record.interrupted:
-        print(f"{len(history)} of {plan.epochs} epochs are in it: `labkit train {run.id} --resume` goes on")
+        print(f"{len(history)} of {plan.epochs} epochs are in it: the same command with --resume goes on")
     return record

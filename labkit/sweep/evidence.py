@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labkit.base.errors import unknown
+from labkit.base.errors import LabError, unknown
 from labkit.base.files import make_folder, save_arrays, write_text
 from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet, load_mnist
@@ -182,6 +182,8 @@ def _seed_entry(result: SeedResult) -> dict[str, Any]:
 
 def main() -> None:
     """Train what is left of the plan, in the folder that the command line names, and ship it."""
+    if len(sys.argv) < 2:
+        raise LabError("no folder: valid is `python -m labkit.sweep.evidence OUT [RUN ...]`")
     out, *runs = sys.argv[1:]
     for failed, problem in train_evidence(Path(out), runs).items():
         print(f"{failed}: {problem}", file=sys.stderr)
@@ -192,4 +194,8 @@ def main() -> None:
 if __name__ == "__main__":
     from labkit.sweep import evidence  # by this name its functions reach other processes; as __main__ they cannot
 
-    evidence.main()
+    try:
+        evidence.main()
+    except LabError as problem:
+        print(f"labkit.sweep.evidence: {problem}", file=sys.stderr)
+        sys.exit(2)
