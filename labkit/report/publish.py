@@ -86,7 +86,9 @@ def _reproduced_markdown() -> str:
 def _claims_markdown() -> str:
     evidence = weigh(reference_sweep(), FAMILIES["the four claims"], load_mnist().test_labels)
     verdicts = {claim.text: judge_all([e for e in evidence if e.comparison in claim.comparisons]) for claim in CLAIMS}
-    return "| claim | verdict |\n|---|---|\n" + "".join(f"| {text} | {v} |\n" for text, v in verdicts.items())
+    lines = ["| claim | verdict on the difference |", "|---|---|"]
+    lines += [f"| {text} | {verdict} |" for text, verdict in verdicts.items()]
+    return "\n".join(lines) + "\n"
 
 
 def _results_markdown() -> str:
