@@ -257,13 +257,12 @@ def reproduction() -> dict[str, dict[str, str]]:
         seeds, epoch = seeds_of(run)
         x = np.array([100 * seeds[s]["test_accuracy"][epoch - 1] for s in sorted(seeds)])
         published = 100 * report["test"]["accuracy"]
-        planned = sum(stage["seeds"] for stage in PLAN["stages"] if f"{run.rpartition('-')[0]}-20" in stage["runs"])
         frame = OLS(x, np.ones(len(x))).fit().get_prediction([1.0]).summary_frame(alpha=0.05).iloc[0]
         deviation = np.std(x, ddof=1) * sqrt(1 + 1 / len(x))
         rows[run] = {
             "published (%)": f"{published:.2f}",
             "seeds": str(len(x)),
-            "state": "complete" if len(x) >= planned else "interim",
+            "state": "complete" if len(x) >= planned(run) else "interim",
             "mean (%)": f"{100 * (x / 100).mean():.2f}",  # rounded as labkit does it, where it ends with a 5
             "95% interval": f"{frame['mean_ci_lower']:.2f} to {frame['mean_ci_upper']:.2f}",
             "one more run, 95%": f"{frame['obs_ci_lower']:.2f} to {frame['obs_ci_upper']:.2f}",

@@ -177,24 +177,8 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
     start = time.perf_counter()
     target = out / f"{name}.ipynb"
     problem = ""
-    execute = partial(
-        papermill.execute_notebook,
-        str(path),
-        str(target),
-        parameters=parameters,
-        kernel_name="python3",
-        cwd=str(out),
-        progress_bar=False,
-        execution_timeout=time_limit_s,
-        extra_arguments=["--IPKernelApp.log_level=50"],  # what a kernel says about itself would fill the terminal
-    )
     try:
-        try:
-            execute()
-        except RuntimeError as error:
-            if "before replying" not in str(error):
-                raise
-            execute()  # kernels that start at the same moment may take the same port, and one of them dies
+        _execute(path, target, parameters, time_limit_s)
     except PapermillExecutionError as error:
         first_line = str(error.evalue).strip().partition("\n")[0]
         problem = f"code cell {error.exec_count}: {error.ename}: {first_line}"
@@ -204,6 +188,27 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
         _mark_failed(target, problem)
     status = "failed" if problem else "done"
     return Outcome(name, status, round(time.perf_counter() - start, 1), problem, key)
+
+
+def _execute(path: Path, target: Path, parameters: dict[str, Any], time_limit_s: int) -> None:
+    """Run a notebook in the folder of `target`; once more, where its kernel did not come up."""
+    execute = partial(
+        papermill.execute_notebook,
+        str(path),
+        str(target),
+        parameters=parameters,
+        kernel_name="python3",
+        cwd=str(target.parent),
+        progress_bar=False,
+        execution_timeout=time_limit_s,
+        extra_arguments=["--IPKernelApp.log_level=50"],  # what a kernel says about itself would fill the terminal
+    )
+    try:
+        execute()
+    except RuntimeError as error:
+        if "before replying" not in str(error):
+            raise
+        execute()  # kernels that start at the same moment may take the same port, and one of them dies
 
 
 def _running_cell(executed: Path) -> str:

@@ -137,8 +137,8 @@ def with_images(over_seeds: Difference, between: float, mistakes: float = 0.0) -
     Notes
     -----
     The degrees of freedom stay those of the seeds. The images have thousands, and the smaller number is on the safe
-    side. So the interval is never narrower than that over seeds,
-    and too large a variance never makes a difference look surer than it is.
+    side. So the interval is never narrower than that over seeds, and too large a variance never makes a difference look
+    surer than it is.
     """
     seeds = np.maximum(over_seeds.error**2, mistakes)  # NaN stays NaN
     return replace(over_seeds, error=float(np.sqrt(seeds + between)))

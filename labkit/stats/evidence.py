@@ -17,7 +17,7 @@ from labkit.stats.differences import (
     probability_of_improvement,
     with_images,
 )
-from labkit.stats.plan import epochs_of, planned_seeds, read_rules, recipe
+from labkit.stats.plan import epochs_of, planned_seeds, read_rules, recipe, state
 from labkit.stats.sweeps import SeedResult, accuracies, last_epochs, sweep_table
 from labkit.stats.variance import image_bound, image_parts
 from labkit.stats.verdicts import CONTRADICTED, EQUAL, SUPPORTED, UNDECIDED, holm, judge, judge_whole, seed_words
@@ -132,7 +132,8 @@ def _lacks_seeds(e: Evidence) -> bool:
     planned = [planned_seeds(run) for run in (e.comparison.first, e.comparison.second)]
     if e.comparison.paired:
         planned = [min(planned)] * 2
-    return e.over_seeds is None or any(n < p for n, p in zip(e.over_seeds.n, planned, strict=True))
+    there = e.over_seeds.n if e.over_seeds else (0, 0)
+    return any(state(n, p) != "complete" for n, p in zip(there, planned, strict=True))
 
 
 def measure(
