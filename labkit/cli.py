@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from labkit.base.errors import LabError, one_line
+from labkit.base.own_process import added_variables
 
 app = typer.Typer(
     name="labkit",
@@ -77,15 +77,8 @@ def _quietly(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    before = os.environ.get("LABKIT_QUIET")
-    os.environ["LABKIT_QUIET"] = "1"
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        os.environ.pop("LABKIT_QUIET")
-        if before is not None:
-            os.environ["LABKIT_QUIET"] = before
+    with added_variables({"LABKIT_QUIET": "1"}), redirect_stdout(io.StringIO()):
+        yield
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from labkit.base.errors import LabError
-from labkit.base.own_process import run_apart
+from labkit.base.own_process import added_variables, run_apart
 
 # the new process has to find this module, as a worker has to find labkit
 PATHS = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *(path for path in sys.path if path)])}
@@ -66,3 +66,15 @@ def test_it_ends_with_the_process_that_asked(tmp_path: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the job outlived the process that asked for it")
+
+
+def test_added_variables_go_again_and_only_they(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABKIT_TRIAL", "before")
+    monkeypatch.delenv("LABKIT_TRIAL_NEW", raising=False)
+    monkeypatch.delenv("LABKIT_TRIAL_IMPORT", raising=False)
+    with added_variables({"LABKIT_TRIAL": "within", "LABKIT_TRIAL_NEW": "within"}):
+        assert (os.environ["LABKIT_TRIAL"], os.environ["LABKIT_TRIAL_NEW"]) == ("within", "within")
+        monkeypatch.setenv("LABKIT_TRIAL_IMPORT", "stays")  # as `labkit.torch` sets one at its import
+    assert os.environ["LABKIT_TRIAL"] == "before"
+    assert "LABKIT_TRIAL_NEW" not in os.environ
+    assert os.environ["LABKIT_TRIAL_IMPORT"] == "stays"

@@ -1,5 +1,6 @@
 """The four verdicts: worked cases for each of them, for ties, and for a sweep made up of known networks."""
 
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -7,12 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from labkit.base.errors import LabError
 from labkit.stats.claims import CLAIMS, FAMILIES, Comparison
 from labkit.stats.differences import Difference, difference_over_seeds
 from labkit.stats.evidence import judge_all, weigh
 from labkit.stats.evidence_tables import evidence_table, improvement_table, reproduction_table, seeds_needed_table
 from labkit.stats.plan import Rules, planned_seeds, read_plan, read_rules, recipe, state
-from labkit.stats.sweeps import SeedResult, sweep_table
+from labkit.stats.sweeps import SeedResult, last_epochs, sweep_table
 from labkit.stats.verdicts import CONTRADICTED, EQUAL, SUPPORTED, UNDECIDED, holm, judge, judge_whole
 
 RULES = Rules(alpha=0.05, margin=10.0)  # in images
@@ -167,6 +169,14 @@ def test_a_gap_compares_training_and_test() -> None:
     assert gap.over_seeds is not None
     assert gap.over_seeds.mean == 0  # training and test accuracy are the same here
     assert (gap.bounded, gap.published) == (True, None)
+
+
+def test_the_last_epochs_of_short_and_long_trainings_are_not_mixed() -> None:
+    long = network("torch-baseline-20", 3, np.arange(60), early=np.arange(80))
+    short = replace(long, run="torch-baseline-5", test_accuracy=long.test_accuracy[:5], test_loss=long.test_loss[:5])
+    assert last_epochs(sweep_table([long, long]), "torch-baseline-20")["test"].tolist() == [0.94]
+    with pytest.raises(LabError, match="several settings"):
+        last_epochs(sweep_table([short, long]), "torch-baseline-20")
 
 
 def test_a_run_without_seeds_stays_a_member_of_its_family() -> None:

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from labkit.base.errors import LabError
@@ -54,6 +55,19 @@ def run_apart(work: Callable[[Job], Result], job: Job, variables: Mapping[str, s
         raise problem
     returned: Result = result
     return returned
+
+
+@contextmanager
+def added_variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Within the block, add variables to the environment, which processes that start there inherit."""
+    before = {name: os.environ[name] for name in variables if name in os.environ}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:  # and no others: imports within the block add some that must stay
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def _serve() -> None:

@@ -27,3 +27,8 @@ def notebooks_dir() -> Path:
 def reference_dir() -> Path:
     """Return the folder of the reference run: `results.json`, histories and trained models."""
     return data_dir() / "reference"
+
+
+def evidence_dir() -> Path:
+    """Return the folder of the evidence: its plan, and the seeds of every run."""
+    return reference_dir() / "evidence"

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import chdir, closing, contextmanager
+from contextlib import chdir, closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from labkit.base.errors import LabError
 from labkit.base.files import write_text
+from labkit.base.own_process import added_variables
 from labkit.base.paths import PACKAGE
 from labkit.base.progress import progress_bar
 from labkit.lab.notebook import OUT_VARIABLE
@@ -106,7 +107,7 @@ def run_report(
             runs[name] = partial(_run_notebook, name, path.resolve(), folder, own, key, time_limit_s)
     with (
         progress_bar(total=len(notebooks), description="report", unit="notebook") as bar,
-        _environment(_kernel_settings(folder, settled)),
+        added_variables(_kernel_settings(folder, settled)),
         closing(_outcomes(runs, folder, workers)) as arriving,  # whatever ends this block ends the kernels
     ):
         bar.update(len(outcomes))
@@ -129,7 +130,7 @@ def run_report(
 def _outcomes(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers: int) -> Generator[Outcome]:
     """Run notebooks, several at a time, then those that must be by themselves; yield each outcome as it comes."""
     together = {name: run for name, run in runs.items() if name not in BY_THEMSELVES}
-    with _environment(_shared_cores(workers)):
+    with added_variables(_shared_cores(workers)):
         yield from _run_together(together, out, workers)
     yield from _run_together({name: run for name, run in runs.items() if name in BY_THEMSELVES}, out, workers=1)
 
@@ -233,18 +234,6 @@ def _kernel_settings(out: Path, profile: str) -> dict[str, str]:
         "LABKIT_QUIET": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # older kernels on Python 3.13 warn about their debugger on stderr
     }
-
-
-@contextmanager
-def _environment(ours: Mapping[str, str]) -> Iterator[None]:
-    """Within the block, add to the environment, which kernels inherit."""
-    before = dict(os.environ)
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def _key(path: Path, parameters: Mapping[str, Any], profile: str) -> str:

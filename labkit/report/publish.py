@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from labkit.runs.registry import ten_runs
 from labkit.stats.claims import CLAIMS, FAMILIES
 from labkit.stats.evidence import judge_all, weigh
 from labkit.stats.evidence_tables import reproduction_table
-from labkit.stats.sweeps import reference_sweep, sweep_table
+from labkit.stats.sweeps import SeedResult, reference_sweep, sweep_table
 
 MODEL_LIMIT_BYTES = 3_000_000
 
@@ -63,9 +64,10 @@ def with_tables(readme: str) -> str:
 
     Each stands between two comments, `<!-- results: ... -->` and `<!-- end of results -->` for instance.
     """
+    seeds = reference_sweep()
     tables = {
-        "reproduced": _reproduced_markdown(),
-        "claims": _claims_markdown(),
+        "reproduced": _reproduced_markdown(seeds),
+        "claims": _claims_markdown(seeds),
         "results": _results_markdown(),
         "speed": _speed_markdown(),
     }
@@ -76,15 +78,15 @@ def with_tables(readme: str) -> str:
     return readme
 
 
-def _reproduced_markdown() -> str:
-    table = reproduction_table(sweep_table(reference_sweep()))
+def _reproduced_markdown(seeds: Sequence[SeedResult]) -> str:
+    table = reproduction_table(sweep_table(seeds))
     lines = [f"| run | {' | '.join(table.columns)} |", "|---" * (len(table.columns) + 1) + "|"]
     lines += [f"| {run} | {' | '.join(row)} |" for run, row in zip(table.index, table.to_numpy(), strict=True)]
     return "\n".join(lines) + "\n"
 
 
-def _claims_markdown() -> str:
-    evidence = weigh(reference_sweep(), FAMILIES["the four claims"], load_mnist().test_labels)
+def _claims_markdown(seeds: Sequence[SeedResult]) -> str:
+    evidence = weigh(seeds, FAMILIES["the four claims"], load_mnist().test_labels)
     verdicts = {claim.text: judge_all([e for e in evidence if e.comparison in claim.comparisons]) for claim in CLAIMS}
     lines = ["| claim | verdict on the difference |", "|---|---|"]
     lines += [f"| {text} | {verdict} |" for text, verdict in verdicts.items()]

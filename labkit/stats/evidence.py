@@ -59,6 +59,11 @@ class Evidence:
         """The number of seeds, of the run that has fewer."""
         return 0 if self.over_seeds is None else min(self.over_seeds.n)
 
+    @property
+    def verdict_so_far(self) -> str:
+        """The verdict, and whether it is interim."""
+        return self.verdict + (", interim" if self.interim else "")
+
 
 @dataclass(frozen=True)
 class _Side:
@@ -67,7 +72,8 @@ class _Side:
     Attributes
     ----------
     values, test, train : Series
-        By seed: what is compared, and the accuracies on the test and on the training images.
+        By seed: what is compared, and the accuracies on the test and on the training images (NaN where only the test
+        accuracy is compared).
     right : dict of float64 arrays, shape (images,)
         By seed: 1 for each test image that is classified correctly, else 0.
     """
@@ -166,7 +172,8 @@ def _side(
     results: Sequence[SeedResult], run: str, epoch: int, labels: NDArray[np.uint8], of: Literal["test", "train", "gap"]
 ) -> _Side:
     table = sweep_table(results)
-    test, ends = accuracies(table, run, epoch), last_epochs(table, run)
+    test = accuracies(table, run, epoch)
+    ends = last_epochs(table, run) if of != "test" else pd.DataFrame({"train": np.nan}, index=test.index)
     right = {
         r.seed: (predicted == labels).astype(np.float64)
         for r in results

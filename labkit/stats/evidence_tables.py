@@ -37,7 +37,7 @@ def evidence_table(evidence: Sequence[Evidence]) -> pd.DataFrame:
             "over seeds and images": interval_of(e.with_images) + (" (at widest)" if e.bounded else ""),
             "p (Holm)": p_words(e.adjusted_p),
             "p (equal)": p_words(e.with_images.equivalence_p(margin)) if e.with_images else NOTHING,
-            "verdict": e.verdict + (", interim" if e.interim else ""),
+            "verdict": e.verdict_so_far,
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("difference in images of 10,000")
 

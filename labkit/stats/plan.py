@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from labkit.base.errors import unknown
-from labkit.base.paths import reference_dir
+from labkit.base.paths import evidence_dir
 from labkit.runs.registry import ten_runs
 from labkit.stats.counts import TEST_IMAGES
 
@@ -17,7 +17,7 @@ from labkit.stats.counts import TEST_IMAGES
 @cache
 def read_plan() -> dict[str, Any]:
     """Return the plan: what is trained, with how many seeds, and how it is judged."""
-    plan: dict[str, Any] = json.loads((reference_dir() / "evidence" / "plan.json").read_text(encoding="utf-8"))
+    plan: dict[str, Any] = json.loads((evidence_dir() / "plan.json").read_text(encoding="utf-8"))
     return plan
 
 

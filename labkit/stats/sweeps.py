@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labkit.base.errors import LabError
 from labkit.base.files import load_arrays
-from labkit.base.paths import reference_dir
+from labkit.base.paths import evidence_dir
 from labkit.runs.records import read_record
 from labkit.stats.plan import epochs_of, read_plan, recipe
 
@@ -102,7 +102,7 @@ def reference_sweep() -> list[SeedResult]:
     LabError
         A file cannot be read.
     """
-    paths = (reference_dir() / "evidence" / f"{run}.json" for run in sorted(read_plan()["runs"]))
+    paths = (evidence_dir() / f"{run}.json" for run in sorted(read_plan()["runs"]))
     return [result for path in paths if path.exists() for result in read_compact(path)]
 
 
@@ -192,10 +192,7 @@ def accuracies(table: pd.DataFrame, run_id: str, epochs: int | None = None) -> "
     """
     after = epochs_of(run_id) if epochs is None else epochs
     rows = of_recipe(table, run_id)
-    by_seed = rows[rows["epoch"] == after].groupby("seed")["accuracy"]
-    if (by_seed.nunique() > 1).any():
-        raise LabError(f"{run_id} was swept with several settings: choose the rows of one first")
-    return by_seed.first()
+    return _one_per_seed(rows[rows["epoch"] == after], run_id)["accuracy"]
 
 
 def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
@@ -212,8 +209,20 @@ def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
     -------
     DataFrame
         Columns `train`, `test`, `gap` (train less test), both in evaluation mode; empty without seeds.
+
+    Raises
+    ------
+    LabError
+        The table holds the run with several settings, or several numbers of epochs.
     """
-    rows = of_recipe(table, run_id).dropna(subset="train_accuracy").set_index("seed").sort_index()
-    found = pd.DataFrame({"train": rows["train_accuracy"], "test": rows["accuracy"]})
-    found["gap"] = found["train"] - found["test"]
-    return found[~found.index.duplicated()]
+    rows = _one_per_seed(of_recipe(table, run_id).dropna(subset="train_accuracy"), run_id)
+    train, test = rows["train_accuracy"], rows["accuracy"]
+    return pd.DataFrame({"train": train, "test": test, "gap": train - test})
+
+
+def _one_per_seed(rows: pd.DataFrame, run_id: str) -> pd.DataFrame:
+    """Return test and training accuracy by seed; a seed may stand there twice, but with the same result."""
+    by_seed = rows.groupby("seed")[["accuracy", "train_accuracy"]]
+    if (by_seed.nunique() > 1).to_numpy().any():
+        raise LabError(f"{run_id} was swept with several settings: choose the rows of one first")
+    return by_seed.first()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from labkit.base.errors import LabError, unknown
 from labkit.base.files import make_folder, save_arrays, write_text
-from labkit.base.paths import reference_dir
+from labkit.base.paths import evidence_dir
 from labkit.data.mnist import ImageSet, load_mnist
 from labkit.runs.frameworks import framework
 from labkit.runs.records import Record, make_record, test_as_trained
@@ -53,11 +53,6 @@ class EvidenceJob:
     def name(self) -> str:
         """The name of the job's files."""
         return f"{self.run}-seed-{self.seed:04d}"
-
-
-def evidence_dir() -> Path:
-    """Return the folder that the evidence ships in."""
-    return reference_dir() / "evidence"
 
 
 def planned_jobs(plan: Mapping[str, Any]) -> list[EvidenceJob]:
