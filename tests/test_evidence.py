@@ -137,7 +137,7 @@ def test_finished_jobs_are_added_to_what_ships_and_seeds_that_are_there_are_kept
         assert result.made_on == {"device": records[result.seed].device, "versions": records[result.seed].versions}
         for epoch, accuracy in enumerate(result.test_accuracy, 1):
             assert np.mean(result.predictions_by_epoch[epoch] == data.test_labels) == accuracy
-    monkeypatch.setattr("labkit.stats.sweeps.reference_dir", lambda: tmp_path)
+    monkeypatch.setattr("labkit.stats.sweeps.evidence_dir", lambda: tmp_path / "evidence")
     assert [result.seed for result in reference_sweep()] == [1, 2, 3]
 
 

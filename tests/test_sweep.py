@@ -111,7 +111,7 @@ def test_a_folder_of_the_evidence_is_a_sweep_with_predictions_after_earlier_epoc
         (tmp_path / f"{planned.name}.json").write_text(json.dumps(record.to_dict()), encoding="utf-8")
     results = read_sweep(tmp_path)
     ship_evidence(tmp_path, tmp_path / "reference" / "evidence")
-    monkeypatch.setattr("labkit.stats.sweeps.reference_dir", lambda: tmp_path / "reference")
+    monkeypatch.setattr("labkit.stats.sweeps.evidence_dir", lambda: tmp_path / "reference" / "evidence")
     for first, again in zip(results, reference_sweep(), strict=True):
         for epoch, accuracy in enumerate(first.test_accuracy, 1):
             predicted = first.predictions_by_epoch[epoch]
@@ -139,7 +139,7 @@ def test_seeds_trained_together_are_jobs_of_their_own(tmp_path: Path) -> None:
 
 
 def test_several_settings_are_not_mixed(tmp_path: Path) -> None:
-    jobs = [*jobs_of(["torch-baseline-5"], [0]), *jobs_of(["torch-baseline-5"], [0], learning_rate=0.05)]
+    jobs = [*jobs_of(["torch-baseline-5"], [0]), *jobs_of(["torch-baseline-5"], [1], learning_rate=0.05)]
     assert sweep_runs(jobs, tmp_path, workers=0).done == 2
     with pytest.raises(LabError, match="several settings"):
         accuracies(sweep_table(read_sweep(tmp_path)), "torch-baseline-5", epochs=1)
@@ -188,6 +188,6 @@ def test_a_damaged_job_is_one_line(tmp_path: Path, damage: bytes) -> None:
 
 
 def test_no_shipped_sweep_is_an_empty_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labkit.stats.sweeps.reference_dir", lambda: tmp_path)
+    monkeypatch.setattr("labkit.stats.sweeps.evidence_dir", lambda: tmp_path / "evidence")
     assert reference_sweep() == []
     assert sweep_table([]).empty

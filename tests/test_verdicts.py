@@ -173,7 +173,8 @@ def test_a_gap_compares_training_and_test() -> None:
 
 def test_the_last_epochs_of_short_and_long_trainings_are_not_mixed() -> None:
     long = network("torch-baseline-20", 3, np.arange(60), early=np.arange(80))
-    short = replace(long, run="torch-baseline-5", test_accuracy=long.test_accuracy[:5], test_loss=long.test_loss[:5])
+    curves = {name: getattr(long, name)[:5] for name in ("test_accuracy", "test_loss")}
+    short = replace(long, run="torch-baseline-5", seed=4, settings={**long.settings, "epochs": 5}, **curves)
     assert last_epochs(sweep_table([long, long]), "torch-baseline-20")["test"].tolist() == [0.94]
     with pytest.raises(LabError, match="several settings"):
         last_epochs(sweep_table([short, long]), "torch-baseline-20")

@@ -4,6 +4,7 @@ For maintainers, on a quiet machine: `python -m labkit.bench.climb` writes `data
 `labkit.stats` reads, and to which a test holds the goals of `labkit.torch.ladder`.
 """
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -49,6 +50,7 @@ def measure(data: ImageSet, several: dict[str, Settings], seeds: Sequence[int]) 
 
 def main() -> None:
     """Measure the rungs, then try the epochs of each goal; what is done so far is written down."""
+    argparse.ArgumentParser(prog="labkit.bench.climb", description=main.__doc__).parse_args()  # `--help`, and no more
     data = load_mnist()
     cut = len(data.train_images) - VALIDATION_IMAGES
     validating = replace(data.first(cut), test_images=data.train_images[cut:], test_labels=data.train_labels[cut:])

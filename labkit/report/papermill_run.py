@@ -22,7 +22,7 @@ from papermill.exceptions import PapermillExecutionError
 from labkit.base.errors import LabError
 from labkit.base.files import write_text
 from labkit.base.own_process import added_variables
-from labkit.base.paths import PACKAGE
+from labkit.base.paths import PACKAGE, reference_dir
 from labkit.base.progress import progress_bar
 from labkit.lab.notebook import OUT_VARIABLE
 from labkit.report.index_page import write_report
@@ -237,11 +237,11 @@ def _kernel_settings(out: Path, profile: str) -> dict[str, str]:
 
 
 def _key(path: Path, parameters: Mapping[str, Any], profile: str) -> str:
-    """Return the SHA-256 of everything that the outputs of a notebook depend on."""
+    """Return the SHA-256 of what the outputs of a notebook depend on; of a data set of one's own, only its path."""
     digest = hashlib.sha256()
     for cell in nbformat.read(path, as_version=4).cells:
         digest.update(cell.source.encode())
-    for source in sorted(PACKAGE.rglob("*.py")):
+    for source in (*sorted(PACKAGE.rglob("*.py")), *sorted(reference_dir().rglob("*.json"))):
         digest.update(source.read_bytes())
     digest.update(json.dumps([dict(parameters), profile, environment()], sort_keys=True).encode())
     return digest.hexdigest()

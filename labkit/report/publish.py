@@ -5,6 +5,7 @@ and the same with `--profile quick --workers 1` for the times that the notebooks
 README's tables anew, for instance after `labkit bench --out data/reference/bench/MACHINE`.
 """
 
+import argparse
 import json
 import re
 import shutil
@@ -17,7 +18,7 @@ import nbformat
 
 from labkit.base.errors import LabError
 from labkit.base.files import write_text
-from labkit.base.paths import notebooks_dir, project_dir, reference_dir
+from labkit.base.paths import project_dir, reference_dir
 from labkit.bench.compare import best_loops, goal_line, rounded
 from labkit.data.mnist import load_mnist
 from labkit.report.series import series
@@ -186,9 +187,17 @@ def _replace_folder(source: Path, target: Path, *patterns: str) -> None:
             shutil.copyfile(new, target / new.name)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Publish the report that the command line names; without one, make the tables of the README anew."""
+    parser = argparse.ArgumentParser(prog="labkit.report.publish", description=main.__doc__)
+    parser.add_argument("report", nargs="?", type=Path, metavar="REPORT_DIR", help="folder of a report")
+    report = parser.parse_args().report
     try:
-        publish(Path(sys.argv[1])) if len(sys.argv) > 1 else publish_readme()
+        publish(report) if report else publish_readme()
     except (LabError, OSError) as problem:
         sys.exit(f"labkit.report.publish: {problem}")
-    print(f"published into {notebooks_dir().parent}")
+    print(f"published into {project_dir()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -42,8 +42,8 @@ class Recipe:
             raise LabError(f"momentum is {self.momentum}: valid are numbers from 0 up to, not including, 1")
         if self.batch_size < 1:
             raise LabError(f"batch_size is {self.batch_size}: valid are whole numbers from 1 up")
-        if self.seed < 0:
-            raise LabError(f"seed is {self.seed}: valid are whole numbers from 0 up")
+        if not 0 <= self.seed < 2**32:
+            raise LabError(f"seed is {self.seed}: valid are whole numbers from 0 to {2**32 - 1}")
         if self.epochs < 1:
             raise LabError(f"epochs is {self.epochs}: valid are whole numbers from 1 up")
         if self.train_images < 1:

@@ -22,7 +22,7 @@ class Wire:
     Attributes
     ----------
     step : Step
-        What the layer does: `op` is `conv`, `linear`, `batch_norm`, `softmax` or one of `STEPS`.
+        What the layer does: `op` is `conv`, `linear`, `batch_norm`, `softmax`, `log_softmax` or one of `STEPS`.
     source : str
         The layer that its input comes from, or `PIXELS`.
     before : tuple of Step

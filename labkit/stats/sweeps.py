@@ -19,6 +19,8 @@ from labkit.stats.plan import epochs_of, read_plan, recipe
 # What all seeds of a run must share to be put together, and what the compact form says once. The number of threads
 # is not among them: it moves the last bits of a result, as another seed moves all of them.
 SETTINGS = ("profile", "epochs", "train_images", "learning_rate", "momentum", "batch_size", "method")
+# Those that decide the result after an epoch which all of them reach.
+DECISIVE = ("train_images", "learning_rate", "momentum", "batch_size", "method")
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ def accuracies(table: pd.DataFrame, run_id: str, epochs: int | None = None) -> "
     """
     after = epochs_of(run_id) if epochs is None else epochs
     rows = of_recipe(table, run_id)
-    return _one_per_seed(rows[rows["epoch"] == after], run_id)["accuracy"]
+    return _one_per_seed(rows[rows["epoch"] == after], run_id, DECISIVE)["accuracy"]
 
 
 def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
@@ -215,14 +217,14 @@ def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
     LabError
         The table holds the run with several settings, or several numbers of epochs.
     """
-    rows = _one_per_seed(of_recipe(table, run_id).dropna(subset="train_accuracy"), run_id)
+    rows = of_recipe(table, run_id).dropna(subset="train_accuracy")
+    rows = _one_per_seed(rows, run_id, [*DECISIVE, "epochs"])
     train, test = rows["train_accuracy"], rows["accuracy"]
     return pd.DataFrame({"train": train, "test": test, "gap": train - test})
 
 
-def _one_per_seed(rows: pd.DataFrame, run_id: str) -> pd.DataFrame:
-    """Return test and training accuracy by seed; a seed may stand there twice, but with the same result."""
-    by_seed = rows.groupby("seed")[["accuracy", "train_accuracy"]]
-    if (by_seed.nunique() > 1).to_numpy().any():
+def _one_per_seed(rows: pd.DataFrame, run_id: str, shared: Sequence[str]) -> pd.DataFrame:
+    """Return test and training accuracy by seed; all seeds must share the settings named."""
+    if len(rows[[*shared]].drop_duplicates()) > 1:
         raise LabError(f"{run_id} was swept with several settings: choose the rows of one first")
-    return by_seed.first()
+    return rows.groupby("seed")[["accuracy", "train_accuracy"]].first()

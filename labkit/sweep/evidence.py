@@ -4,6 +4,7 @@
 second call goes on. Names of runs behind OUT limit it to those. The plan was written before the first run.
 """
 
+import argparse
 import json
 import sys
 import tempfile
@@ -98,7 +99,7 @@ def train_job(job: EvidenceJob, data: ImageSet | None = None) -> tuple[Record, d
     return record, predictions
 
 
-def train_evidence(out: Path, runs: Sequence[str] = (), workers: int | None = None) -> dict[str, str]:
+def train_evidence(out: Path, runs: Sequence[str] = ()) -> dict[str, str]:
     """Train the jobs of the plan, or of some of its runs, that are neither in `out` nor shipped.
 
     Returns
@@ -125,7 +126,7 @@ def train_evidence(out: Path, runs: Sequence[str] = (), workers: int | None = No
         record, predictions = result
         write_job(out, name, record, **predictions)
 
-    return run_jobs(train_job, left, keep, workers=workers, threads=THREADS)
+    return run_jobs(train_job, left, keep, threads=THREADS)
 
 
 def ship_evidence(out: Path, target: Path) -> list[Path]:
@@ -177,12 +178,13 @@ def _seed_entry(result: SeedResult) -> dict[str, Any]:
 
 def main() -> None:
     """Train what is left of the plan, in the folder that the command line names, and ship it."""
-    if len(sys.argv) < 2:
-        raise LabError("no folder: valid is `python -m labkit.sweep.evidence OUT [RUN ...]`")
-    out, *runs = sys.argv[1:]
-    for failed, problem in train_evidence(Path(out), runs).items():
+    parser = argparse.ArgumentParser(prog="labkit.sweep.evidence", description="Train what is left of the plan.")
+    parser.add_argument("out", type=Path, help="folder of the trained networks; a second call goes on")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="runs of the plan; all by default")
+    given = parser.parse_args()
+    for failed, problem in train_evidence(given.out, given.runs).items():
         print(f"{failed}: {problem}", file=sys.stderr)
-    for path in ship_evidence(Path(out), evidence_dir()):
+    for path in ship_evidence(given.out, evidence_dir()):
         print(path)
 
 
