@@ -192,6 +192,19 @@ def test_yaml_takes_a_number_with_an_exponent_for_a_text(tmp_path: Path) -> None
         check_parameters(given, PARAMETERS)
 
 
+def test_the_times_are_those_of_the_reference_run_and_of_the_notebooks() -> None:
+    _, _, quick, full = re.findall(r"^\|(.*)\|$", read("INSTRUCTORS.md").partition("<!-- times:")[2], re.MULTILINE)[:4]
+    measured = json.loads((reference_dir() / "times.json").read_text(encoding="utf-8"))["seconds"]
+    assert [cell.strip() for cell in quick.split("|")[1:]] == [f"{s / 60:.1f}" for s in measured.values()]
+    minutes = dict(zip(measured, (float(cell) for cell in full.split("|")[1:]), strict=True))
+    for name in measured:
+        said = re.findall(r"time: about (\d+) minutes", (notebooks_dir() / f"{name}.ipynb").read_text(encoding="utf-8"))
+        assert said in ([], [f"{minutes[name]:g}"]) or name == "08_speed", name  # which leaves its thirty runs out
+    # README: about ten minutes, about two hours
+    assert 8 < sum(measured.values()) / 60 < 12
+    assert 105 < sum(minutes.values()) < 135
+
+
 # INSTRUCTORS.md: the Python snippets, one after the other as a reader would
 
 
@@ -200,6 +213,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the snippets have defined after all of them were run in a folder with what they speak of."""
     folder = tmp_path_factory.mktemp("instructor")
     (folder / "data").symlink_to(ROOT / "data")
+    (folder / "notebooks").mkdir()
     clothes = write_idx_folder(folder / "fashion", small_idx_files())
     (clothes / "classes.txt").write_text("\n".join(f"class {n}" for n in range(10)), encoding="utf-8")
     for student in ("ada", "emmy"):
@@ -215,6 +229,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             *lines, last = snippet.rstrip().splitlines()
             if last.startswith("draw("):
                 last = f"widget = {last}"
+                patch.chdir(folder / "notebooks")  # where it says that it runs
             exec(compile("\n".join((*lines, last)), f"snippet {number}", "exec"), defined)
     return defined
 

@@ -101,8 +101,9 @@ class Lab:
         print(f"device: {device_name()}")
         measured = reference_times()
         if self.name in measured and not has_gpu():
-            minutes = measured[self.name] * (self.quick_runs or 1) / 60
-            print(f"time: {'less than a minute' if minutes < 1 else f'about {minutes:.0f} minutes'} on 2 CPU cores")
+            minutes = round(measured[self.name] * (self.quick_runs or 1) / 60)
+            words = "a minute or less" if minutes <= 1 else f"about {minutes} minutes"
+            print(f"time: {words} on 2 CPU cores")
 
     def model_path(self, file_name: str) -> Path:
         """Return where a model of this run is saved."""
