@@ -5,13 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_notebooks import write_notebook
 
 from labkit import cli
+from labkit.report import papermill_run
 
 # `labkit ...` over the notebooks of another folder, in a process of its own
 LABKIT_OVER = """
@@ -52,11 +57,11 @@ def test_the_rest_runs_when_notebooks_fail(
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert {n["notebook"]: n["problem"] for n in results["notebooks"]} == problems | {"04_is_fine": ""}
     index = (out / "index.html").read_text(encoding="utf-8")
-    for name, partial in (("01_raises", "error"), ("02_dies", "death"), ("03_never_ends", "hang")):
+    for name, half in (("01_raises", "error"), ("02_dies", "death"), ("03_never_ends", "hang")):
         assert f"failed, {problems[name]}" in index
         for ending in (".ipynb", ".html"):
             page = (out / f"{name}{ending}").read_text(encoding="utf-8")
-            assert f"before the {partial}" in page
+            assert f"before the {half}" in page
             assert name == "01_raises" or "This run failed" in page
     assert "done in" in index
     assert "all is well" in (out / "04_is_fine.html").read_text(encoding="utf-8")
@@ -125,7 +130,51 @@ def test_a_kernel_that_does_not_come_up_is_started_again(
     assert calls == ["01_first", "01_first", "02_second", "02_second"]
     lines = capsys.readouterr().out.splitlines()[1:3]
     assert [line.split(maxsplit=4)[:2] for line in lines] == [["done", "01_first"], ["failed", "02_second"]]
-    assert lines[1].endswith("code cell 1: the kernel died")
+    assert lines[1].endswith("its kernel did not come up")
+
+
+def test_ctrl_c_while_a_kernel_comes_up_does_not_start_the_notebook_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    killed = threading.Event()
+
+    def coming_up(source: str, target: str, **_: object) -> None:
+        calls.append(source)
+        Path(target).write_bytes(Path(source).read_bytes())
+        killed.wait(60)
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    class Kernel:
+        def kill(self) -> None:
+            killed.set()
+
+    class Process:
+        def children(self) -> list[Kernel]:
+            return [Kernel()]
+
+    monkeypatch.setattr("papermill.execute_notebook", coming_up)
+    monkeypatch.setattr("psutil.Process", Process)
+    monkeypatch.setattr(papermill_run, "wait", interrupted_once(papermill_run.wait))
+    write_notebook(tmp_path / "notebooks", "01_first", "print('here')")
+    path = tmp_path / "notebooks" / "01_first.ipynb"
+    run = partial(papermill_run._run_notebook, "01_first", path, tmp_path, {}, "", 60)
+    with pytest.raises(KeyboardInterrupt):
+        next(papermill_run._run_together({"01_first": run}, tmp_path, workers=1))
+    assert len(calls) == 1
+
+
+def interrupted_once(wait: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `wait`, with Ctrl-C during its first call."""
+    calls: list[Any] = []
+
+    def interrupted(*given: Any, **more: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return wait(*given, **more)
+
+    return interrupted
 
 
 @pytest.mark.slow
@@ -199,14 +248,17 @@ def test_ctrl_c_ends_the_kernels_of_a_report(tmp_path: Path) -> None:
         write_notebook(books, name, note.format(name[:2]))
     command = [sys.executable, "-c", LABKIT_OVER, str(books), "report", "--profile", "quick", "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
-        end = time.monotonic() + 120
-        pids = [out / "pid 01", out / "pid 02"]
-        while not all(pid.exists() and pid.read_text() for pid in pids):
-            assert child.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=60) == 130
+        try:
+            end = time.monotonic() + 120
+            pids = [out / "pid 01", out / "pid 02"]
+            while not all(pid.exists() and pid.read_text() for pid in pids):
+                assert child.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            child.send_signal(signal.SIGINT)
+            assert child.wait(timeout=60) == 130
+        finally:
+            child.kill()  # the block would wait for the notebooks otherwise
     assert not any(_alive(int(pid.read_text())) for pid in pids)
     assert not (out / "pid 03").exists()
 

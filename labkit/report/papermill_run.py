@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import chdir, closing
+from contextlib import chdir, closing, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,8 @@ from labkit.sweep.cluster import thread_variables
 
 CELL_TIME_LIMIT_S = 4 * 3600
 PROGRESS_FILE = "progress.json"
+# Kernels that start at the same moment may take the same port, and one of them dies.
+NO_KERNEL = "its kernel did not come up"
 # What an earlier report may have left in the folder, and what a new one must not mix with its own.
 LEFT_BEHIND = ("results", "predictions", "states", "models", "figures")
 
@@ -136,7 +138,8 @@ def _outcomes(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers: int
 
 
 def _run_together(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers: int) -> Iterator[Outcome]:
-    waiting, running = dict(runs), dict[str, Future[Outcome]]()
+    """Run notebooks, several at a time; once more, where a kernel did not come up."""
+    waiting, running, again = dict(runs), dict[str, Future[Outcome]](), set[str]()
     # papermill changes the folder of the whole process while it runs a notebook: here to the one that it is in
     with chdir(out), ThreadPoolExecutor(workers) as pool:
         try:
@@ -147,11 +150,18 @@ def _run_together(runs: Mapping[str, Callable[[], Outcome]], out: Path, workers:
                     running[name] = pool.submit(waiting.pop(name))
                 for future in wait(running.values(), return_when=FIRST_COMPLETED).done:
                     outcome = future.result()
-                    del running[outcome.notebook]
-                    yield outcome
+                    name = outcome.notebook
+                    del running[name]
+                    if outcome.problem == NO_KERNEL and name not in again:
+                        again.add(name)
+                        running[name] = pool.submit(runs[name])
+                    else:
+                        yield outcome
         except BaseException:
-            for kernel in psutil.Process().children():
-                kernel.kill()  # what waits for it in the pool ends as well
+            while wait(running.values(), timeout=0.1).not_done:  # again and again: a kernel may be about to come up
+                for kernel in psutil.Process().children():
+                    with suppress(psutil.NoSuchProcess):
+                        kernel.kill()  # what waits for it in the pool ends as well
             raise
 
 
@@ -184,17 +194,19 @@ def _run_notebook(name: str, path: Path, out: Path, parameters: dict[str, Any], 
         first_line = str(error.evalue).strip().partition("\n")[0]
         problem = f"code cell {error.exec_count}: {error.ename}: {first_line}"
     except (CellTimeoutError, RuntimeError) as error:  # a kernel that dies is a RuntimeError
-        late = isinstance(error, CellTimeoutError)
-        problem = f"{_running_cell(target)}: {f'did not end within {time_limit_s} s' if late else 'the kernel died'}"
+        if "before replying" in str(error):
+            problem = NO_KERNEL
+        else:
+            what = f"did not end within {time_limit_s} s" if isinstance(error, CellTimeoutError) else "the kernel died"
+            problem = f"{_running_cell(target)}: {what}"
         _mark_failed(target, problem)
     status = "failed" if problem else "done"
     return Outcome(name, status, round(time.perf_counter() - start, 1), problem, key)
 
 
 def _execute(path: Path, target: Path, parameters: dict[str, Any], time_limit_s: int) -> None:
-    """Run a notebook in the folder of `target`; once more, where its kernel did not come up."""
-    execute = partial(
-        papermill.execute_notebook,
+    """Run a notebook in the folder of `target`."""
+    papermill.execute_notebook(
         str(path),
         str(target),
         parameters=parameters,
@@ -204,12 +216,6 @@ def _execute(path: Path, target: Path, parameters: dict[str, Any], time_limit_s:
         execution_timeout=time_limit_s,
         extra_arguments=["--IPKernelApp.log_level=50"],  # what a kernel says about itself would fill the terminal
     )
-    try:
-        execute()
-    except RuntimeError as error:
-        if "before replying" not in str(error):
-            raise
-        execute()  # kernels that start at the same moment may take the same port, and one of them dies
 
 
 def _running_cell(executed: Path) -> str:
