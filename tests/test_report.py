@@ -15,7 +15,6 @@ from scipy import stats
 
 from labkit.base.paths import notebooks_dir
 from labkit.plots.style import png
-from labkit.report.findings import Findings, findings
 from labkit.report.index_page import write_report
 from labkit.report.pages import write_page
 from labkit.report.series import Outcome, series
@@ -34,7 +33,7 @@ def test_figures_keep_their_texts_whatever_the_times_of_the_files(tmp_path: Path
         os.utime(path, (9 - number, 9 - number))  # as after copying a report
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])
     nbformat.write(notebook, tmp_path / f"{name}.ipynb")
-    write_report(tmp_path, [Outcome(name, "done", 1.0, "", "")], "quick", {})
+    write_report(tmp_path, [Outcome(name, "done", 1.0, "", "")], "quick", {}, 1)
     index = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert f'src="figures/{name[:2]}_b.png" alt="The first figure."' in index
     assert f'src="figures/{name[:2]}_a.png" alt="The second figure."' in index
@@ -60,7 +59,7 @@ def printing(text: str, *tags: str) -> nbformat.NotebookNode:
 
 def index_of(folder: Path, names: Sequence[str], **outcome: Any) -> str:
     settings: dict[str, Any] = {"status": "done", "seconds": 1.0, "problem": "", "key": ""} | outcome
-    write_report(folder, [Outcome(name, **settings) for name in names], "quick", {})
+    write_report(folder, [Outcome(name, **settings) for name in names], "quick", {}, 1)
     return (folder / "index.html").read_text(encoding="utf-8")
 
 
@@ -130,12 +129,6 @@ def test_the_front_page_says_what_the_shipped_seeds_say(tmp_path: Path) -> None:
         reach = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) * np.sqrt(1 + 1 / len(values))
         inside += abs(run.published.accuracy - values.mean()) <= reach
     assert f": {inside} of 10 published results are what one more run could have given" in index
-
-
-def test_without_shipped_seeds_the_front_page_claims_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labkit.report.findings.reference_sweep", list)
-    assert findings() == Findings()
-    assert "reproduce" not in index_of(tmp_path, [next(iter(series()))])
 
 
 @pytest.mark.parametrize("source", sorted(notebooks_dir().rglob("*.ipynb")), ids=lambda path: path.stem)

@@ -1,5 +1,6 @@
 """Notebooks that fail, hang or die inside a report, and a report that is killed itself."""
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -155,7 +156,7 @@ def test_ctrl_c_while_a_kernel_comes_up_does_not_start_the_notebook_again(
 
     monkeypatch.setattr("papermill.execute_notebook", coming_up)
     monkeypatch.setattr("psutil.Process", Process)
-    monkeypatch.setattr(papermill_run, "wait", interrupted_once(papermill_run.wait))
+    monkeypatch.setattr("labkit.report.papermill_run.wait", interrupted_once(concurrent.futures.wait))
     write_notebook(tmp_path / "notebooks", "01_first", "print('here')")
     path = tmp_path / "notebooks" / "01_first.ipynb"
     run = partial(papermill_run._run_notebook, "01_first", path, tmp_path, {}, "", 60)

@@ -39,10 +39,12 @@ def made_record(run_id: str, history: History, test: Evaluation) -> Record:
 
 
 @pytest.fixture(autouse=True)
-def no_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def no_reference(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keep the shipped reference run out of the way."""
-    monkeypatch.setattr(results, "reference_dir", lambda: tmp_path / "reference")
-    return tmp_path / "reference"
+    folder = tmp_path_factory.mktemp("reference")
+    (folder / "results.json").write_text('{"runs": []}', encoding="utf-8")
+    monkeypatch.setattr(results, "reference_dir", lambda: folder)
+    return folder
 
 
 def test_a_record_holds_what_was_run_and_what_came_out(record: Record, history: History) -> None:
@@ -171,7 +173,6 @@ def test_the_table_as_texts(record: Record) -> None:
 
 def test_the_reference_run_fills_its_columns(record: Record, no_reference: Path) -> None:
     reference = {"runs": [replace(record, test=Score(2.0, 5_000, 10_000)).to_dict()]}
-    no_reference.mkdir()
     (no_reference / "results.json").write_text(json.dumps(reference), encoding="utf-8")
     row = format_table(results_table({}, ["keras-baseline-5"])).loc["keras-baseline-5"]
     assert (row["reference accuracy (%)"], row["reference loss"]) == ("50.00", "2.0000")

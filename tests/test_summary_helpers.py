@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from labkit.base.errors import LabError
 from labkit.plots.summary import plot_all_curves, plot_calibration, plot_cost, plot_times_wrong
 from labkit.runs.history import Epoch, History, Recipe, Score
-from labkit.runs.records import Record, load_records, save_record
+from labkit.runs.records import Record, save_record
 from labkit.runs.registry import ten_runs
-from labkit.stats import costs, summary
+from labkit.stats import costs
 from labkit.stats.costs import quiet_seconds
 from labkit.stats.mistakes import (
     caption,
@@ -47,15 +47,6 @@ def save_run(out: Path, run_id: str, wrong: int, profile: str = "quick", with_pr
     history = History([Epoch(number, 0.2, 0.9, 0.1, 0.95, 3.0) for number in (1, 2)], recipe=recipe)
     record = Record(run_id, profile, history, 21_840, 21_840, Score(0.1, 10_000 - wrong, 10_000), "0", "a CPU", 2, {})
     save_record(record, out, probabilities if with_probabilities else None)
-
-
-@pytest.fixture(autouse=True)
-def no_shipped_reference(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Keep the shipped reference run out: what it holds must not decide these tests."""
-    folder = tmp_path / "reference"
-    monkeypatch.setattr(summary, "reference_dir", lambda: folder)
-    monkeypatch.setattr(summary, "reference_records", dict)
-    return folder
 
 
 def test_confusion_counts_have_true_classes_in_rows() -> None:
@@ -103,20 +94,15 @@ def test_the_summary_works_with_any_subset_of_the_runs(tmp_path: Path, run_ids: 
     plot_times_wrong(times_wrong(results.probabilities.values(), LABELS), len(run_ids), results.label)
 
 
-def test_without_results_the_reference_run_is_taken_and_named(
-    tmp_path: Path, no_shipped_reference: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    save_run(no_shipped_reference, "torch-baseline-5", 300, "full")
-    monkeypatch.setattr(summary, "reference_records", lambda: load_records(no_shipped_reference))
-    results = collect(tmp_path / "empty", LABELS)
+def test_without_results_the_reference_run_is_taken_and_named(tmp_path: Path) -> None:
+    results = collect(tmp_path, LABELS)
     assert results.is_reference
     assert results.label == "reference"
     assert "shipped reference run" in str(results)
+    assert list(results.records) == list(results.probabilities) == list(ten_runs())
 
 
-def test_nothing_to_summarise_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="run another notebook first"):
-        collect(tmp_path, LABELS)
+def test_results_without_probabilities_are_one_line(tmp_path: Path) -> None:
     save_run(tmp_path, "torch-baseline-5", 300, with_probabilities=False)
     with pytest.raises(LabError, match="no per-image probabilities"):
         collect(tmp_path, LABELS)

@@ -76,14 +76,8 @@ def read_digit(path: str | Path) -> Bytes:
         raise LabError(f"{path}: {problem}") from None
 
 
-def digit_image(picture: Image.Image | NDArray[np.generic]) -> Bytes:
-    """Turn any picture of one digit into an image like MNIST's.
-
-    Parameters
-    ----------
-    picture : PIL image or array
-        Dark on light or light on dark. Arrays: shape (height, width), (height, width, 3) or (height, width, 4),
-        uint8, or float from 0 to 1.
+def digit_image(picture: Image.Image) -> Bytes:
+    """Turn any picture of one digit, dark on light or light on dark, into an image like MNIST's.
 
     Returns
     -------
@@ -92,22 +86,9 @@ def digit_image(picture: Image.Image | NDArray[np.generic]) -> Bytes:
     Raises
     ------
     LabError
-        The array is no picture, or there is no ink on it.
+        There is no ink on it.
     """
-    image = picture if isinstance(picture, Image.Image) else _image_of(np.asarray(picture))
-    return mnist_image(find_ink(grey_levels(image)))
-
-
-def _image_of(array: NDArray[np.generic]) -> Image.Image:
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or not array.size:
-        raise LabError(f"an array of shape {array.shape}: valid is (height, width), with 3 or 4 colours or none")
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            raise LabError("an array with values that are not finite: valid are 0 to 1")
-        array = np.round(255 * np.clip(array, 0, 1)).astype(np.uint8)
-    elif array.dtype != np.uint8:
-        raise LabError(f"an array of {array.dtype}: valid is uint8, or float from 0 to 1")
-    return Image.fromarray(np.ascontiguousarray(array))
+    return mnist_image(find_ink(grey_levels(picture)))
 
 
 def grey_levels(image: Image.Image) -> Floats:

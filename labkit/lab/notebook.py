@@ -22,7 +22,7 @@ from labkit.runs.computer import device_name
 from labkit.runs.history import History
 from labkit.runs.parameters import PARAMETERS, check_parameters
 from labkit.runs.plans import Plan, has_gpu, make_plan, resolve_profile
-from labkit.runs.records import Record, load_records, make_record, reference_records, reference_times, save_record
+from labkit.runs.records import Record, load_records, make_record, reference_times, save_record
 from labkit.stats.results_table import format_table, results_table
 from labkit.stats.sweeps import SeedResult, read_sweep
 from labkit.sweep.jobs import sweep_runs, training_jobs
@@ -157,10 +157,7 @@ class Lab:
 
     def table(self, *run_ids: str) -> pd.DataFrame:
         """Return the comparison "published / reference / this run" for some runs, as texts to show."""
-        table = results_table(load_records(self.out), run_ids)
-        if not reference_records():
-            table = table.drop(columns=[c for c in table.columns if c.startswith("reference")])
-        return format_table(table)
+        return format_table(results_table(load_records(self.out), run_ids))
 
     def draw(self, *models: Any) -> None:
         """Show the widget to draw a digit on, for model files or names with probes, where somebody is there to draw."""

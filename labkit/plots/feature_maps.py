@@ -59,15 +59,15 @@ def _mosaic(maps: Array) -> Array:
     return grid.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
 
 
-def plot_kernels(groups: Mapping[str, Array], columns: int = 8) -> Figure:
+def plot_kernels(groups: Mapping[str, Array]) -> Figure:
     """Show groups of kernels one below the other, each kernel in its own scale: blue to white (0) to red.
 
     Parameters
     ----------
     groups : mapping of str to float array, shape (kernels, size, size)
         By caption.
-    columns : int
     """
+    columns = 8
     with style():
         rows = [-(-len(kernels) // columns) for kernels in groups.values()]
         size = (0.62 * columns, sum(0.62 * n + 0.45 for n in rows))

@@ -74,13 +74,12 @@ def legend_below(figure: Figure, handles: Sequence[Artist]) -> None:
     figure.legend(handles=handles, fontsize=8, ncols=min(len(handles), 4), loc="outside lower center")
 
 
-def png(figure: Figure, path: Path | None = None) -> bytes:
-    """Return a figure as a PNG, and write it to `path` as well if one is given."""
+def png(figure: Figure, path: Path) -> bytes:
+    """Write a figure to `path` as a PNG, and return that as well."""
     stream = io.BytesIO()
     with style():
         # no version of matplotlib in the file: the same figure gives the same bytes
         figure.savefig(stream, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None})
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(stream.getvalue())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(stream.getvalue())
     return stream.getvalue()

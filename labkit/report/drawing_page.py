@@ -4,11 +4,10 @@ import gzip
 import shutil
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
 from labkit.base.errors import LabError
 from labkit.base.files import write_text
 from labkit.base.paths import PACKAGE, reference_dir
+from labkit.report.pages import render
 
 STATIC = PACKAGE / "report" / "static"
 PAD = PACKAGE / "lab" / "static"  # shared with the widget
@@ -31,9 +30,6 @@ def write_draw_page(out: Path) -> Path:
     It has to be opened from a web server: browsers run no WebAssembly from `file://`.
     """
     model = reference_onnx()
-    missing = [path for path in (model, model.with_suffix(".json")) if not path.exists()]
-    if missing:
-        raise LabError(f"{missing[0]}: no such file; make it with `labkit export MODEL {model.name}`")
     folder = out / "draw"
     try:
         (folder / "ort").mkdir(parents=True, exist_ok=True)
@@ -46,7 +42,5 @@ def write_draw_page(out: Path) -> Path:
         shutil.copyfile(model.with_suffix(".json"), folder / "network.json")
     except OSError as problem:
         raise LabError(f"{folder}: cannot be written: {problem.strerror or problem}") from None
-    jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
-    page = jinja.get_template("draw.html").render(pad_css=(PAD / "pad.css").read_text(encoding="utf-8"))
-    write_text(out / "draw.html", page)
+    write_text(out / "draw.html", render("draw.html", pad_css=(PAD / "pad.css").read_text(encoding="utf-8")))
     return out / "draw.html"

@@ -6,22 +6,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
 from labkit.base.files import write_text
 from labkit.report.cards import Figure, card_of
-from labkit.report.drawing_page import reference_onnx, write_draw_page
+from labkit.report.drawing_page import write_draw_page
 from labkit.report.findings import findings
+from labkit.report.pages import render
 from labkit.report.series import SUMMARY, Outcome, series
 from labkit.runs.computer import device_name, environment
-from labkit.runs.records import load_records, reference_records
+from labkit.runs.records import load_records
 from labkit.stats.results_table import format_table, results_table
 
 BEST_BECAUSE = "06_deep_bn_network"  # says why the best network is the best
 
 
 def write_report(
-    out: Path, outcomes: Sequence[Outcome], profile: str, parameters: Mapping[str, Any], workers: int = 1
+    out: Path, outcomes: Sequence[Outcome], profile: str, parameters: Mapping[str, Any], workers: int
 ) -> None:
     """Write `results.json` and `index.html` from what the notebooks left in the folder."""
     records = load_records(out)
@@ -38,18 +37,16 @@ def write_report(
     files = {path.read_bytes(): path.name for path in sorted((out / "figures").glob("*.png"))}
     cards = {name: card_of(out / f"{name}.ipynb", files) for name in series()}
     placed = {figure.file for card in cards.values() for figure in card.figures}
-    draw_page = write_draw_page(out) if reference_onnx().exists() else None
-    jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
-    page = jinja.get_template("index.html").render(
+    write_draw_page(out)
+    page = render(
+        "index.html",
         results=results,
         table=format_table(results_table(records)).reset_index().astype(str).to_dict("records"),
-        has_reference=bool(reference_records()),
         outcomes=outcomes,
         cards=cards,
         others=[Figure(file, Path(file).stem) for file in files.values() if file not in placed],
         found=findings(),
         best_because=BEST_BECAUSE,
-        draw_page=draw_page,
         pdf=f"{SUMMARY}.pdf" if (out / f"{SUMMARY}.pdf").exists() else None,
     )
     write_text(out / "index.html", page)

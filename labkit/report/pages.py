@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from html import escape, unescape
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from jinja2 import Environment, PackageLoader, select_autoescape
@@ -47,8 +48,8 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     body = body.replace('<div class="output_html', '<div tabindex="0" class="output_html')
     body = _NOTEBOOK_LINK.sub(lambda link: _page_link(link[1], link[2], pages), body)
     index = pages.index(executed.stem) if executed.stem in pages else None
-    jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
-    page = jinja.get_template("notebook.html").render(
+    page = render(
+        "notebook.html",
         title=heading[1] if heading else executed.stem,
         body=body,
         code_css=_code_css(),
@@ -59,6 +60,12 @@ def write_page(executed: Path, pages: Sequence[str] = ()) -> Path:
     target = executed.with_suffix(".html")
     write_text(target, page)
     return target
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill one of the report's templates; texts are escaped."""
+    jinja = Environment(loader=PackageLoader("labkit.report"), autoescape=select_autoescape())
+    return jinja.get_template(template).render(**values)
 
 
 def _page_link(notebook: str, text: str, pages: Sequence[str]) -> str:

@@ -113,7 +113,8 @@ def weigh(
         are not for it: nothing is interim.
     """
     rules = read_rules()
-    measured = [measure(results, comparison, labels, epochs or {}) for comparison in family]
+    table = sweep_table(results)
+    measured = [_measure(results, table, comparison, labels, epochs or {}) for comparison in family]
     adjusted = holm([e.with_images.p_value if e.with_images else float("nan") for e in measured])
     return [
         replace(
@@ -142,12 +143,16 @@ def _lacks_seeds(e: Evidence) -> bool:
     return any(state(n, p) != "complete" for n, p in zip(there, planned, strict=True))
 
 
-def measure(
-    results: Sequence[SeedResult], comparison: Comparison, labels: NDArray[np.uint8], epochs: Mapping[int, int]
+def _measure(
+    results: Sequence[SeedResult],
+    table: pd.DataFrame,
+    comparison: Comparison,
+    labels: NDArray[np.uint8],
+    epochs: Mapping[int, int],
 ) -> Evidence:
     """Compare two runs over their seeds, without a verdict: that takes the family."""
     first, second = (
-        _side(results, run, epochs.get(epochs_of(run), epochs_of(run)), labels, comparison.of)
+        _side(results, table, run, epochs.get(epochs_of(run), epochs_of(run)), labels, comparison.of)
         for run in (comparison.first, comparison.second)
     )
     if comparison.paired:
@@ -169,9 +174,13 @@ def measure(
 
 
 def _side(
-    results: Sequence[SeedResult], run: str, epoch: int, labels: NDArray[np.uint8], of: Literal["test", "train", "gap"]
+    results: Sequence[SeedResult],
+    table: pd.DataFrame,
+    run: str,
+    epoch: int,
+    labels: NDArray[np.uint8],
+    of: Literal["test", "train", "gap"],
 ) -> _Side:
-    table = sweep_table(results)
     test = accuracies(table, run, epoch)
     ends = last_epochs(table, run) if of != "test" else pd.DataFrame({"train": np.nan}, index=test.index)
     right = {

@@ -4,11 +4,11 @@
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from scipy import stats
 
 from labkit.base.errors import unknown
 from labkit.base.paths import reference_dir
@@ -58,7 +58,7 @@ def epochs_table(goal: str) -> pd.DataFrame:
     rows = {}
     for tried in candidates[goal]:
         percent = 100 * pd.Series(tried["accuracies"])
-        error = percent.std() / math.sqrt(len(percent))
+        error = float(stats.sem(percent))
         reaches = percent.mean() - 2 * error >= float(goal.rstrip("%"))
         rows[tried["epochs"]] = [len(percent), percent.mean(), error, bool(reaches)]
     columns = ["seeds", "mean (%)", "standard error", "reaches"]

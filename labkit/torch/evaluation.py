@@ -1,5 +1,8 @@
 """Testing in PyTorch, and how pixels become network input."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,6 +32,17 @@ def normalise(images: Tensor, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) 
     return images.float().div_(255).sub_(mean).div_(std).unsqueeze(1)
 
 
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode for the block, and back into the mode that it was in."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
+
+
 @torch.inference_mode()
 def evaluate(
     network: nn.Module,
@@ -55,15 +69,11 @@ def evaluate(
         Mean loss, images classified correctly, and the probabilities.
     """
     device = next(network.parameters()).device
-    was_training = network.training
-    network.eval()
-    try:
+    with evaluating(network):
         parts = [
             network(normalise(torch.as_tensor(images[i : i + EVALUATION_BATCH], device=device), mean, std))
             for i in range(0, len(images), EVALUATION_BATCH)
         ]
-    finally:
-        network.train(was_training)
     log_probabilities = torch.cat(parts)
     losses = F.nll_loss(log_probabilities, torch.as_tensor(labels, device=device).long(), reduction="none")
     return evaluation_of(log_probabilities.exp().cpu().numpy(), labels, losses.cpu().numpy())

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD
 from labkit.runs.frameworks import Bytes, Floats
 from labkit.runs.wiring import OpenProbe, Wire
-from labkit.torch.evaluation import normalise
+from labkit.torch.evaluation import evaluating, normalise
 from labkit.torch.wiring import wires
 
 # Layers that do nothing in evaluation mode, or only reshape
@@ -70,14 +70,3 @@ def probe(network: nn.Module, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) 
             return wires(network, is_layer, mean, std)
 
     return OpenProbe(look, wires_now)
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode for the block, and back into the mode that it was in."""
-    was_training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(was_training)

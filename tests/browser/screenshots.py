@@ -50,7 +50,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(index_page, "device_name", lambda: reference["device"])
         patch.setattr(index_page, "environment", lambda: reference["versions"])
         index_page.write_report(
-            folder, [Outcome(name, "skipped", 0, "", "") for name in series()], reference["profile"], {}
+            folder, [Outcome(name, "skipped", 0, "", "") for name in series()], reference["profile"], {}, 1
         )
     return folder
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from browser.helpers import draw_seven, open_pad, serious_findings, shown_percentages
-from labkit.base.files import write_text
 from labkit.base.paths import notebooks_dir
 from labkit.data.digits import mnist_image
 from labkit.data.mnist import load_mnist
@@ -38,13 +37,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Probe]:
     for name in names:
         nbformat.write(_notebook(name, out), out / f"{name}.ipynb")
         write_page(out / f"{name}.ipynb", names)
-    write_report(out, [Outcome(name, "done", 1.0, "", "") for name in names], "quick", {"seed": 3})
+    write_report(out, [Outcome(name, "done", 1.0, "", "") for name in names], "quick", {"seed": 3}, 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("labkit.report.drawing_page.reference_onnx", lambda: out / "deep.onnx")
         write_draw_page(out)
-    index = (out / "index.html").read_text(encoding="utf-8")
-    if "draw.html" not in index:  # no shipped network yet
-        write_text(out / "index.html", index.replace("<main>", '<main><p><a href="draw.html">Draw a digit</a></p>', 1))
     return out, load_probe(out / "deep.pth")
 
 
