@@ -173,7 +173,10 @@ def test_a_job_that_fails_is_named_and_the_others_are_done(tmp_path: Path, capsy
         ["torch-baseline-5", "--scheduler", "tcp://127.0.0.1:9"],
     ],
 )
-def test_mistakes_are_one_line(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_one_line(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("labkit.sweep.cluster.CONNECT_S", 1)  # for the address where nobody answers
     with pytest.raises(SystemExit) as stopped:
         main(["sweep", *arguments, "--profile", "quick", "--out", str(tmp_path)])
     assert stopped.value.code == 2

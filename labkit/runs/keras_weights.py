@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from labkit.base.own_process import run_apart
 from labkit.data.mnist import load_mnist
 from labkit.runs.frameworks import framework, test_model
-from labkit.runs.model_files import model_kind
+from labkit.runs.model_files import read_label
 
 # GPUs may round the factors of matrix products to 10 bits.
 ON_THE_CPU = {"CUDA_VISIBLE_DEVICES": "-1"}
@@ -43,7 +43,7 @@ def read_keras_layers(path: str | Path) -> list[KerasLayer]:
     LabError
         One line: the file is missing, damaged, or no Keras model.
     """
-    model_kind(path)  # a fault of the file is reported before a process is started
+    read_label(path, "keras")  # a fault of the file is reported before a process is started
     return run_apart(_layers, path, ON_THE_CPU)
 
 
@@ -64,7 +64,7 @@ def keras_probabilities(path: str | Path) -> NDArray[np.float32]:
     LabError
         One line: the file is missing, damaged, or no Keras model.
     """
-    model_kind(path)
+    read_label(path, "keras")
     return run_apart(_probabilities, path, ON_THE_CPU)
 
 
