@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from labkit.data.mnist import ImageSet, load_mnist
-from labkit.runs.history import BatchLoss, Epoch, History
+from labkit.runs.history import BatchLoss, Epoch, History, Recipe
 
 # The same examples every time, and no example database: a test run leaves nothing behind and has no luck in it.
 settings.register_profile("labkit", derandomize=True, database=None, deadline=None, max_examples=60)
@@ -55,4 +55,5 @@ def history() -> History:
     return History(
         [Epoch(n, 1.5 / n, 0.5 + 0.1 * n, 1.0 / n, 0.6 + 0.1 * n, 2.5) for n in (1, 2, 3)],
         [BatchLoss(n, seen, 2.0 / n) for n in (1, 2, 3) for seen in (0, 12_800)],
+        recipe=Recipe(0.01, 0.5, 128, 1, 3, 60_000, "0"),
     )

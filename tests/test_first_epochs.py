@@ -11,9 +11,8 @@ SETTINGS: dict[str, Any] = {"learning_rate": 0.01, "momentum": 0.5, "batch_size"
 
 def without_times(history: History) -> History:
     """Return a history without what differs: the seconds, and the epochs planned."""
-    assert history.recipe is not None
     epochs = [replace(epoch, seconds=0.0) for epoch in history.epochs]
-    return History(epochs, history.batch_losses, replace(history.recipe, epochs=0))
+    return History(epochs, history.batch_losses, recipe=replace(history.recipe, epochs=0))
 
 
 def test_torch(small: ImageSet) -> None:

@@ -17,7 +17,7 @@ from labkit.base.errors import LabError
 from labkit.keras import threads
 from labkit.keras import training as keras_training
 from labkit.report.verify import compare
-from labkit.runs.history import History, Score
+from labkit.runs.history import History, Recipe, Score
 from labkit.runs.records import Record
 from labkit.runs.registry import Optimizer, ten_runs
 from labkit.torch import training as torch_training
@@ -171,7 +171,18 @@ def test_verify_of_what_is_no_report(
 
 
 def test_comparison() -> None:
-    before = Record("a", "full", History(), 1, 1, Score(0.06, 9_800, 10_000), "1", "a CPU", 2, {})
+    before = Record(
+        "a",
+        "full",
+        History(recipe=Recipe(0.01, 0.5, 128, 1, 0, 1, "")),
+        1,
+        1,
+        Score(0.06, 9_800, 10_000),
+        "1",
+        "a CPU",
+        2,
+        {},
+    )
     assert compare(before, None).finding == "no result this time"
     assert compare(before, before).same
     found = compare(before, replace(before, weights_sha256="2", test=Score(0.0588, 9_812, 10_000)))

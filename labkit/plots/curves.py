@@ -139,7 +139,7 @@ def plot_activations(shown: Mapping[str, tuple[Function, Function]]) -> Figure:
     return figure
 
 
-def plot_batch_losses(history: History, run: Run, train_images: int, title: str) -> Figure:
+def plot_batch_losses(history: History, run: Run, title: str) -> Figure:
     """Plot the loss of every hundredth batch, on a logarithmic axis, beside the values that the report's log prints.
 
     Parameters
@@ -147,13 +147,12 @@ def plot_batch_losses(history: History, run: Run, train_images: int, title: str)
     history : History
     run : Run
         A PyTorch run of the report.
-    train_images : int
-        Images per epoch of this history, to place its batches on the axis of epochs.
     title : str
     """
+    images = history.recipe.train_images  # places the batches on the axis of epochs
     with style():
         figure, axes = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
-        ours = [(b.epoch - 1 + b.images_seen / train_images, b.loss) for b in history.batch_losses]
+        ours = [(b.epoch - 1 + b.images_seen / images, b.loss) for b in history.batch_losses]
         theirs = [(p["epoch"] - 1 + p["images_seen"] / 60_000, p["batch_loss"]) for p in run.published.progress]
         axes.plot(*zip(*theirs, strict=True), "o-", ms=3, lw=1, color=INK, label="published")
         axes.plot(*zip(*ours, strict=True), "o-", ms=3, lw=1.2, color=BLUE, label="this run")

@@ -143,7 +143,7 @@ class History:
 
     epochs: list[Epoch] = field(default_factory=list)
     batch_losses: list[BatchLoss] = field(default_factory=list)
-    recipe: Recipe | None = None
+    recipe: Recipe = field(kw_only=True)
 
     def __len__(self) -> int:
         return len(self.epochs)
@@ -153,7 +153,7 @@ class History:
         return History(
             [e for e in self.epochs if e.epoch <= epochs],
             [b for b in self.batch_losses if b.epoch <= epochs],
-            self.recipe,
+            recipe=self.recipe,
         )
 
     def table(self) -> pd.DataFrame:
@@ -170,11 +170,11 @@ class History:
         try:
             epochs = [Epoch(**e) for e in content["epochs"]]
             losses = [BatchLoss(**b) for b in content["batch_losses"]]
-            recipe = Recipe(**content["recipe"]) if content.get("recipe") else None
+            recipe = Recipe(**content["recipe"])
         except (KeyError, TypeError, AttributeError) as problem:
             raise LabError(f"not a history: {problem}") from None
         for row in (*epochs, *losses):
             for name, value in vars(row).items():
                 if type(value) not in (int, float):
                     raise LabError(f"not a history: {name} is no number but of type {type(value).__name__}")
-        return cls(epochs, losses, recipe)
+        return cls(epochs, losses, recipe=recipe)

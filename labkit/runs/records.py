@@ -62,7 +62,6 @@ class Record:
     @property
     def recipe(self) -> Recipe:
         """The settings of `fit`."""
-        assert self.history.recipe is not None
         return self.history.recipe
 
     @property
@@ -152,7 +151,7 @@ def make_record(
 def test_as_trained(network: Any, history: History, images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Evaluation:
     """Evaluate a network with the normalisation that it was trained with."""
     name, recipe = framework_of(network), history.recipe
-    pixels = {"mean": recipe.mean, "std": recipe.std} if name == "torch" and recipe else {}
+    pixels = {"mean": recipe.mean, "std": recipe.std} if name == "torch" else {}
     test: Evaluation = framework(name).evaluate(network, images, labels, **pixels)
     return test
 

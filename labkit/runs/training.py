@@ -133,7 +133,6 @@ def note_epoch(history: History, losses: NDArray[np.float64], correct: int, test
         The test loss is not finite: the last step ruined the weights, and no batch after it shows that.
     """
     recipe, epoch = history.recipe, len(history) + 1
-    assert recipe is not None
     if not np.isfinite(test.loss):
         raise _not_finite(f"the test loss is {test.loss} after epoch {epoch}", epoch)
     starts = recipe.batch_size * np.arange(len(losses))
