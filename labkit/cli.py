@@ -14,6 +14,7 @@ import typer
 
 from labkit.base.errors import LabError, one_line
 from labkit.base.own_process import added_variables
+from labkit.report.series import CELL_TIME_LIMIT_S
 
 app = typer.Typer(
     name="labkit",
@@ -31,9 +32,9 @@ def _run_ids() -> list[str]:
 
 
 def _notebook_names() -> list[str]:
-    from labkit.base.paths import notebooks_dir
+    from labkit.report.series import series
 
-    return sorted(path.stem for path in notebooks_dir().glob("[0-9][0-9]_*.ipynb"))
+    return list(series())
 
 
 def _profiles() -> list[str]:
@@ -203,7 +204,7 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports"),
     parameter: Annotated[list[str] | None, _parameter("A parameter of the notebooks; may be repeated.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Skip the notebooks that are already done.")] = False,
-    time_limit: TimeLimit = 4 * 3600,
+    time_limit: TimeLimit = CELL_TIME_LIMIT_S,
     workers: Annotated[
         int | None,
         _whole_number("--workers", "Notebooks at the same time; by default 2 in the quick profile, 1 in the full.", 1),
@@ -233,8 +234,8 @@ def report(
             print(f"{outcome.status:8} {outcome.notebook:28} {outcome.seconds:7.1f} s  {outcome.problem}".rstrip())
         print(*about_pdf, f"report: {out / 'index.html'}", sep="\n")
     if as_json:
-        done = [{k: v for k, v in asdict(o).items() if k != "key"} for o in outcomes]
-        print(json.dumps({"report": str(out / "index.html"), "profile": settled, "notebooks": done}, indent=1))
+        done = {"report": str(out / "index.html"), "profile": settled, "notebooks": [o.to_dict() for o in outcomes]}
+        print(json.dumps(done, indent=1))
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     for outcome in failed if quiet else ():
         print(f"labkit: {outcome.notebook} failed: {outcome.problem}", file=sys.stderr)
@@ -318,7 +319,7 @@ def verify(
     report_dir: Annotated[
         Path, typer.Argument(metavar="REPORT", help="The folder of a report, with its results.json.")
     ],
-    time_limit: TimeLimit = 4 * 3600,
+    time_limit: TimeLimit = CELL_TIME_LIMIT_S,
 ) -> None:
     """Run a report again at its own parameters and compare it run by run; exit 1 where weights differ."""
     with _report_extra():

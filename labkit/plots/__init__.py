@@ -1,12 +1,12 @@
 """Figures: curves, digits, feature maps, seeds, the summary; one look for all of them."""
 
-from labkit.plots.ablation import plot_ablation, plot_blocks
+from labkit.plots.ablation import plot_ablation
 from labkit.plots.chance import plot_chance, plot_pairs
 from labkit.plots.convolution import plot_changes, plot_convolution_step, plot_receptive_fields
 from labkit.plots.curves import plot_activations, plot_batch_losses, plot_curves, plot_test_errors
 from labkit.plots.digits import plot_class_counts, plot_confusion, plot_digits
 from labkit.plots.dots import plot_dots, plot_fit
-from labkit.plots.feature_maps import plot_journey, plot_kernels, plot_maps
+from labkit.plots.feature_maps import plot_blocks, plot_journey, plot_kernels, plot_maps
 from labkit.plots.ladder import plot_ladder
 from labkit.plots.overlay import plot_overlay
 from labkit.plots.schematic import plot_schematic

@@ -1,43 +1,14 @@
-"""The figures of notebook 06: a digit in the blocks of a network, and the effects of an ablation."""
+"""The figure of notebook 06's ablation: the effect of each change, added and undone."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from labkit.plots.feature_maps import SIGNED
-from labkit.plots.style import BLUE, INK, VERMILION, bare, label_log_axis, style
+from labkit.plots.style import BLUE, INK, VERMILION, label_log_axis, style
 
 Accuracies = Mapping[str, Sequence[float]]
-
-MAPS_SHOWN = 10
-
-
-def plot_blocks(stages: Mapping[str, NDArray[Any]]) -> Figure:
-    """Show the first ten feature maps of each block of a network, one row per block.
-
-    Parameters
-    ----------
-    stages : mapping of str to float array, shape (channels, height, width)
-        By the title of the row. Negative values are drawn in blue, 0 in white, positive ones in red, each row on a
-        scale of its own.
-    """
-    with style():
-        figure = plt.figure(figsize=(10, 1.35 * len(stages)), layout="constrained")
-        rows = figure.subfigures(len(stages), 1, squeeze=False)[:, 0]
-        for row, (title, maps) in zip(rows, stages.items(), strict=True):
-            row.suptitle(title, fontsize=9, color=INK)
-            shown = maps[:MAPS_SHOWN]
-            most = float(np.abs(shown).max()) or 1.0
-            for axes, image in zip(row.subplots(1, MAPS_SHOWN), shown, strict=True):
-                axes.imshow(image, cmap=SIGNED, vmin=-most, vmax=most)
-                bare(axes)
-                axes.spines[:].set_visible(True)
-    return figure
 
 
 def plot_ablation(

@@ -13,6 +13,7 @@ from labkit.plots.style import BLUE, INK, bare, style
 
 Array = NDArray[np.floating[Any]]
 
+BLOCK_MAPS = 10  # shown of each block
 SIGNED = "RdBu_r"  # white is 0, blue negative, red positive
 
 
@@ -117,3 +118,26 @@ def _draw_probabilities(axes: Axes, probabilities: Array) -> None:
     axes.set(yticks=range(len(probabilities)), xlabel="probability (%)", ylabel="class", xlim=(0, 100))
     axes.invert_yaxis()
     axes.set_title("output, softmax\n10 probabilities", fontsize=9)
+
+
+def plot_blocks(stages: Mapping[str, Array]) -> Figure:
+    """Show the first ten feature maps of each block of a network, one row per block.
+
+    Parameters
+    ----------
+    stages : mapping of str to float array, shape (channels, height, width)
+        By the title of the row. Negative values are drawn in blue, 0 in white, positive ones in red, each row on a
+        scale of its own.
+    """
+    with style():
+        figure = plt.figure(figsize=(10, 1.35 * len(stages)), layout="constrained")
+        rows = figure.subfigures(len(stages), 1, squeeze=False)[:, 0]
+        for row, (title, maps) in zip(rows, stages.items(), strict=True):
+            row.suptitle(title, fontsize=9, color=INK)
+            shown = maps[:BLOCK_MAPS]
+            most = float(np.abs(shown).max()) or 1.0
+            for axes, image in zip(row.subplots(1, BLOCK_MAPS), shown, strict=True):
+                axes.imshow(image, cmap=SIGNED, vmin=-most, vmax=most)
+                bare(axes)
+                axes.spines[:].set_visible(True)
+    return figure

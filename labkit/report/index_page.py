@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def write_report(
         "versions": environment(),
         "device": device_name(),
         "workers": workers,  # each notebook has its share of the cores: the last bits of a result depend on it
-        "notebooks": [{k: v for k, v in asdict(o).items() if k != "key"} for o in outcomes],
+        "notebooks": [outcome.to_dict() for outcome in outcomes],
         "runs": [record.to_dict() for record in records.values()],
     }
     write_text(out / "results.json", json.dumps(results, indent=1) + "\n")

@@ -28,13 +28,12 @@ from labkit.lab.notebook import OUT_VARIABLE
 from labkit.report.index_page import write_report
 from labkit.report.pages import write_page
 from labkit.report.pdf import print_pdf
-from labkit.report.series import BY_THEMSELVES, SHOWS_RESULTS_OF, SUMMARY, Outcome, series
+from labkit.report.series import BY_THEMSELVES, CELL_TIME_LIMIT_S, SHOWS_RESULTS_OF, SUMMARY, Outcome, series
 from labkit.runs.computer import environment
 from labkit.runs.parameters import notebook_parameters, parse_pairs
 from labkit.runs.plans import ENVIRONMENT_VARIABLE, resolve_profile
 from labkit.sweep.cluster import thread_variables
 
-CELL_TIME_LIMIT_S = 4 * 3600
 PROGRESS_FILE = "progress.json"
 # Kernels that start at the same moment may take the same port, and one of them dies.
 NO_KERNEL = "its kernel did not come up"

@@ -1,8 +1,9 @@
 """The notebooks of the series, and what became of each in a report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from labkit.base.errors import unknown
 from labkit.base.paths import notebooks_dir
@@ -18,6 +19,8 @@ SHOWS_RESULTS_OF = {
 # Run after all others, one by one: the first collects their results, the second measures seconds
 BY_THEMSELVES = (SUMMARY, "08_speed")
 
+CELL_TIME_LIMIT_S = 4 * 3600
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -28,6 +31,10 @@ class Outcome:
     seconds: float
     problem: str  # names the cell and the error; empty where there is none
     key: str  # SHA-256 of what the run depends on: notebook, labkit, parameters, profile
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is to be known of it, for JSON: all but the key."""
+        return {name: value for name, value in asdict(self).items() if name != "key"}
 
 
 def series() -> dict[str, Path]:

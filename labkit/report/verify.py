@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base.errors import LabError
-from labkit.report.papermill_run import CELL_TIME_LIMIT_S, run_report
-from labkit.report.series import choose_notebooks
+from labkit.report.papermill_run import run_report
+from labkit.report.series import CELL_TIME_LIMIT_S, choose_notebooks
 from labkit.runs.computer import device_name, environment
 from labkit.runs.parameters import PARAMETERS, check_parameters
 from labkit.runs.records import Record, load_records
@@ -17,7 +17,7 @@ RESULTS_KEYS = ("profile", "parameters", "versions", "device", "notebooks", "run
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """How one run of a report came out the second time."""
 
     run: str
@@ -46,14 +46,14 @@ def read_results(report: Path) -> dict[str, Any]:
     return results
 
 
-def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[Comparison]:
+def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[RunComparison]:
     """Run a report again at its own profile, parameters, notebooks and workers, in a folder that is thrown away.
 
     Differences between this computer and the one recorded are printed before the results.
 
     Returns
     -------
-    list of Comparison
+    list of RunComparison
         One per run of the report.
 
     Raises
@@ -89,13 +89,13 @@ def verify_report(report: Path, time_limit_s: int = CELL_TIME_LIMIT_S) -> list[C
     return [compare(record, after.get(record.run)) for record in records]
 
 
-def compare(before: Record, after: Record | None) -> Comparison:
+def compare(before: Record, after: Record | None) -> RunComparison:
     """Compare two records of one run; without a second one, the run did not come that far."""
     if after is None:
-        return Comparison(before.run, False, "no result this time")
+        return RunComparison(before.run, False, "no result this time")
     if before.weights_sha256 == after.weights_sha256:
-        return Comparison(before.run, True, "bitwise the same")
+        return RunComparison(before.run, True, "bitwise the same")
     accuracy = 100 * (after.test.accuracy - before.test.accuracy)
     loss = after.test.loss - before.test.loss
     finding = f"other weights: test accuracy {accuracy:+.2f} percentage points, test loss {loss:+.4f}"
-    return Comparison(before.run, False, finding)
+    return RunComparison(before.run, False, finding)
