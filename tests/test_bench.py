@@ -54,6 +54,7 @@ def test_stock_keras_is_timed_to_its_last_batch_and_its_whole_call_apart(monkeyp
     assert f"the call takes {taken['call']:.1f} s" in bench_table(result)
 
 
+@pytest.mark.slow
 def test_stock_keras_runs_without_the_settings_of_labkit() -> None:
     code = (
         "import sys, labkit.bench.stock_keras; from tensorflow.python.framework import config; "

@@ -132,6 +132,7 @@ def test_list_as_json() -> None:
     assert [run["id"] for run in json.loads(answer.out)] == list(ten_runs())
 
 
+@pytest.mark.slow
 def test_a_keras_model_tested_as_json() -> None:
     model = reference_dir() / "models" / ten_runs()["keras-baseline-5"].model_file
     done = run_command(labkit_command("test", str(model), "--json"))

@@ -22,7 +22,7 @@ from labkit.torch import training as torch_training
 FRAMEWORKS = ("torch", "keras")
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ["torch", pytest.param("keras", marks=pytest.mark.slow)])
 def test_killed_in_the_middle_of_an_epoch(framework: str, tmp_path: Path) -> None:
     states, marker = tmp_path / "states", tmp_path / "in-epoch-3"
     command = [sys.executable, str(CHILD), framework, str(states)]
@@ -91,12 +91,13 @@ def test_stray_files_beside_the_states_are_left_alone(tmp_path: Path) -> None:
     assert state.with_name("epoch-best.safetensors").read_text() == "mine"
 
 
-def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
-    train("torch", tmp_path, epochs=2, images=320)
-    longer = summary("torch", *train("torch", tmp_path, resume=True, epochs=3, images=320))
-    assert longer == summary("torch", *train("torch", None, epochs=3, images=320))
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_longer_run_goes_on_from_a_shorter_one(framework: str, tmp_path: Path) -> None:
+    train(framework, tmp_path, epochs=2, images=320)
+    longer = summary(framework, *train(framework, tmp_path, resume=True, epochs=3, images=320))
+    assert longer == summary(framework, *train(framework, None, epochs=3, images=320))
     assert saved_epochs(tmp_path) == ["epoch-002.safetensors", "epoch-003.safetensors"]
-    shorter = summary("torch", *train("torch", tmp_path, resume=True, epochs=2, images=320))
+    shorter = summary(framework, *train(framework, tmp_path, resume=True, epochs=2, images=320))
     assert shorter["history"]["epochs"] == longer["history"]["epochs"][:2]
 
 
