@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import assert_refused, call
 from helpers import labkit_command, run_command
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,8 +223,7 @@ def test_labkit_predict_reads_photos(torch_model: Path, tmp_path: Path, mnist: I
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert [line.split(" (")[0] for line in done.stdout.splitlines()] == ["0.jpg: 7", "1.jpg: 2"]
-    done = run_command(labkit_command("predict", str(torch_model), "1.jpg", "--json"))
-    (row,) = json.loads(done.stdout)
+    (row,) = json.loads(call("predict", str(torch_model), "1.jpg", "--json").out)
     assert (row["image"], row["class"]) == ("1.jpg", 2)
     assert sum(row["probabilities"]) == pytest.approx(1, abs=1e-5)
 
@@ -231,7 +231,6 @@ def test_labkit_predict_reads_photos(torch_model: Path, tmp_path: Path, mnist: I
 def test_labkit_predict_ends_in_one_line(torch_model: Path, tmp_path: Path) -> None:
     Image.new("L", (60, 60), 255).save(tmp_path / "empty.png")
     for image, message in {"none.png": "no such image file", "empty.png": "no ink found"}.items():
-        done = run_command(labkit_command("predict", str(torch_model), image))
-        assert done.returncode == 2
-        assert done.stderr.count("\n") == 1
-        assert message in done.stderr
+        answer = call("predict", str(torch_model), image)
+        assert_refused(answer)
+        assert message in answer.err
