@@ -102,14 +102,17 @@ def _lie(packed: bytes) -> bytes:
     return gzip.compress(raw[:7] + bytes([raw[7] ^ 1]) + raw[8:], compresslevel=1)
 
 
-def _other_half(packed: bytes) -> bytes:
-    other = "t10k" if len(packed) > 1_650_000 or 20_000 < len(packed) < 30_000 else "train"
-    kind = "images-idx3" if len(packed) > 100_000 else "labels-idx1"
-    return (SHIPPED / f"{other}-{kind}-ubyte.gz").read_bytes()
+def _swap(_: bytes) -> bytes:
+    return (SHIPPED / "train-labels-idx1-ubyte.gz").read_bytes()
 
 
-@pytest.mark.parametrize("damage", [_cut, _flip, _lie, _other_half])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *(("t10k-labels-idx1-ubyte", damage) for damage in (_cut, _flip, _lie, _swap)),
+        ("t10k-images-idx3-ubyte", _flip),
+    ],
+)
 def test_a_damaged_file_is_named_with_both_sums(
     name: str, damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,10 +155,10 @@ def _read(packed: bytes, folder: Path) -> bytes:
     return checked_content(folder, "t10k-labels-idx1-ubyte", SMALL_SUM)
 
 
-@pytest.mark.parametrize("length", range(len(PACKED)))
-def test_a_file_cut_at_any_length_is_refused(length: int, tmp_path: Path) -> None:
-    with pytest.raises(LabError, match=r"cut short or damaged.*expected SHA-256"):
-        _read(PACKED[:length], tmp_path)
+def test_a_file_cut_at_any_length_is_refused(tmp_path: Path) -> None:
+    for length in range(len(PACKED)):
+        with pytest.raises(LabError, match=r"cut short or damaged.*expected SHA-256"):
+            _read(PACKED[:length], tmp_path)
 
 
 @given(position=st.integers(0, len(PACKED) - 1), bit=st.integers(0, 7))
