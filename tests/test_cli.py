@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import labkit.data.mnist
 import labkit.report.papermill_run
-import labkit.report.series
 import labkit.runs.train_run
 from labkit.base.errors import LabError
 from labkit.cli import join_pairs, main
@@ -195,28 +194,6 @@ def test_a_file_that_is_no_model_is_refused(content: bytes, name: str, tmp_path:
     answer = call("test", name)
     assert_refused(answer)
     assert name in answer.err
-
-
-def test_ctrl_c_ends_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(labkit.runs.train_run, "train_run", interrupt)
-    answer = call("train", "torch-baseline-5")
-    assert answer.code == 130
-    assert answer.err in ("", "labkit: interrupted\n")  # some releases of Typer take the interruption themselves
-
-
-def test_a_failed_notebook_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcomes = [
-        labkit.report.series.Outcome("00_introduction", "done", 1.0, "", "key"),
-        labkit.report.series.Outcome("01_keras_baseline", "failed", 2.0, "cell 3: ValueError: no", "key"),
-    ]
-    monkeypatch.setattr(labkit.report.papermill_run, "run_report", lambda *_, **__: outcomes)
-    answer = call("report", "--profile", "quick")
-    assert (answer.code, answer.err) == (1, "")
-    assert "failed   01_keras_baseline" in answer.out
-    assert "cell 3: ValueError: no" in answer.out
 
 
 def test_a_fault_of_labkit_itself_is_not_dressed_up_as_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,7 @@ def test_every_parameter_is_known_valid_and_explained(path: Path) -> None:
     parameters = notebook_parameters(path)
     for name, default in parameters.items():
         PARAMETERS[name].check(name, default)
+    assert not Path(parameters.get("out", "")).is_absolute()
     cell = next(c for c in _code(path) if "parameters" in c.metadata.get("tags", []))
     assert all("  # " in line for line in cell.source.splitlines())
 

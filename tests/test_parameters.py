@@ -15,7 +15,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 import labkit.lab.notebook
 from labkit.base.errors import LabError
 from labkit.lab.notebook import Lab
-from labkit.report.series import series
 from labkit.runs.parameters import PARAMETERS, check_parameters, notebook_parameters
 
 
@@ -85,13 +84,6 @@ def test_a_file_that_is_no_notebook_is_named(text: str, tmp_path: Path) -> None:
 def test_a_missing_notebook_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"missing\.ipynb: not a readable notebook"):
         notebook_parameters(tmp_path / "missing.ipynb")
-
-
-@pytest.mark.parametrize("name", series())
-def test_every_notebook_of_the_series_has_valid_defaults(name: str) -> None:
-    defaults = notebook_parameters(series()[name])
-    check_parameters(defaults, defaults)
-    assert "out" not in defaults or not Path(defaults["out"]).is_absolute()
 
 
 @pytest.mark.parametrize(
