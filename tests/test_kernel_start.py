@@ -3,6 +3,7 @@
 from typing import Any
 
 import kernel_start
+import nbval.kernel
 import pytest
 
 
@@ -36,7 +37,10 @@ def test_a_kernel_that_never_starts_is_an_error(monkeypatch: pytest.MonkeyPatch)
     assert len(starts) == kernel_start.STARTS
 
 
-def test_nbval_starts_its_kernels_so() -> None:
-    import nbval.kernel
+def test_nbval_starts_its_kernels_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ours(**_: Any) -> None:
+        raise ValueError("ours")
 
-    assert nbval.kernel.start_new_kernel is kernel_start.start_new_kernel
+    monkeypatch.setattr(kernel_start, "_start_once", ours)
+    with pytest.raises(ValueError, match="ours"):
+        nbval.kernel.RunningKernel("python3")

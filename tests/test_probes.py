@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import assert_refused, call
 from helpers import STROKE_TO_PICTURE_S
 
 from labkit.base.errors import LabError
-from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
+from labkit.base.paths import reference_dir
+from labkit.data.mnist import ImageSet
 from labkit.lab.drawing_widget import DrawWidget, draw, grey_maps
+from labkit.report.drawing_page import reference_onnx
 from labkit.runs.frameworks import Bytes, Floats, load_probe
 from labkit.runs.wiring import PIXELS, OpenProbe
 
@@ -213,5 +216,25 @@ def test_the_onnx_network_gives_pythons_probabilities(torch_file: Path, tmp_path
     assert written == {layer: wire.to_dict() for layer, wire in wires.items()}
 
 
-def test_normalisation_is_inside_the_onnx_network() -> None:
-    assert (PIXEL_MEAN, PIXEL_STD) == (0.1307, 0.3081)  # what the shipped file was made with
+def test_the_shipped_onnx_network_is_the_reference_run(mnist: ImageSet) -> None:
+    """Grey levels go in: the normalisation is inside."""
+    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    probe = load_probe(reference_dir() / "models" / "mnist_addlayer_epoch20.pth")
+    assert isinstance(probe, OpenProbe)
+    session = ort.InferenceSession(str(reference_onnx()))
+    for image in mnist.test_images[:3]:
+        (probabilities,) = session.run(["probabilities"], {"pixels": image[None].astype(np.float32)})
+        assert np.abs(probabilities[0] - probe(image)[0]).max() < 1e-6
+    wires = json.loads(reference_onnx().with_suffix(".json").read_text(encoding="utf-8"))
+    assert wires == {layer: wire.to_dict() for layer, wire in probe.wires().items()}
+
+
+def test_labkit_export_writes_the_network_and_its_wires(torch_file: Path, keras_file: Path, tmp_path: Path) -> None:
+    answer = call("export", str(torch_file), "network.onnx")
+    layers = "conv1, bn1, conv2, bn2, conv3, bn3, fc1, fc2, fc3"
+    assert answer == (0, f"saved network.onnx: probabilities, {layers}\n", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["network.json", "network.onnx"]
+    refused = call("export", str(keras_file), "baseline.onnx")
+    assert_refused(refused)
+    assert refused.err == f"labkit: {keras_file}: a Keras model, not a PyTorch one\n"
+    assert not (tmp_path / "baseline.onnx").exists()
