@@ -7,7 +7,7 @@ from torch import nn
 
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD, ImageSet
 from labkit.runs.training import epoch_order
-from labkit.torch import set_seed, weights_sha256
+from labkit.torch import evaluate, set_seed, weights_sha256
 from labkit.torch import training as torch_training
 from labkit.torch.dropout import fast_dropout
 from labkit.torch.networks import build
@@ -80,6 +80,18 @@ def test_an_epoch_takes_the_steps_of_gradient_descent_with_momentum(data: ImageS
     np.testing.assert_allclose(found.numpy(), losses, rtol=1e-5)
     for ours, exact in zip(network.parameters(), (weight, bias), strict=True):
         np.testing.assert_allclose(ours.detach().numpy(), exact.detach().numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_fit_trains_and_tests_with_the_normalisation_that_it_was_given(data: ImageSet) -> None:
+    networks = [build("lenet-dropout", "relu", SEED) for _ in range(2)]
+    torch_training.fit(networks[0], data, epochs=1, learning_rate=LEARNING_RATE)
+    history = torch_training.fit(networks[1], data, epochs=1, learning_rate=LEARNING_RATE, mean=0, std=1)
+    assert weights_sha256(networks[0]) != weights_sha256(networks[1])
+    tested = evaluate(networks[1], data.test_images, data.test_labels, mean=0, std=1)
+    assert history.epochs[-1].test_loss == pytest.approx(tested.loss, rel=1e-6)
+    by_default = evaluate(networks[1], data.test_images, data.test_labels)
+    assert history.epochs[-1].test_loss != pytest.approx(by_default.loss, rel=1e-6)
+    assert (history.recipe.mean, history.recipe.std) == (0, 1)
 
 
 @pytest.mark.parametrize("name", ["lenet-dropout", "deep-bn", "keras-twin"])

@@ -11,7 +11,7 @@ import pytest
 
 from labkit.base.paths import notebooks_dir
 from labkit.report.cards import PICTURE, SENTENCE
-from labkit.report.series import series
+from labkit.report.series import BY_THEMSELVES, SHOWS_RESULTS_OF, series
 from labkit.runs.parameters import PARAMETERS, notebook_parameters
 
 SERIES = sorted(series().values())
@@ -31,6 +31,11 @@ def _code(path: Path) -> list[Any]:
 def _outputs(path: Path) -> Iterator[Any]:
     for cell in _code(path):
         yield from cell.outputs
+
+
+def test_a_report_knows_notebooks_by_the_names_that_they_have() -> None:
+    shown = {name for others in SHOWS_RESULTS_OF.values() for name in others}
+    assert {*SHOWS_RESULTS_OF, *shown, *BY_THEMSELVES} <= set(series())
 
 
 def test_every_notebook_has_its_solutions() -> None:

@@ -224,7 +224,7 @@ def test_the_shipped_onnx_network_is_the_reference_run(mnist: ImageSet) -> None:
     session = ort.InferenceSession(str(reference_onnx()))
     for image in mnist.test_images[:3]:
         (probabilities,) = session.run(["probabilities"], {"pixels": image[None].astype(np.float32)})
-        assert np.abs(probabilities[0] - probe(image)[0]).max() < 1e-6
+        assert np.abs(probabilities[0] - probe(image)[0]).max() < 1e-5
     wires = json.loads(reference_onnx().with_suffix(".json").read_text(encoding="utf-8"))
     assert wires == {layer: wire.to_dict() for layer, wire in probe.wires().items()}
 

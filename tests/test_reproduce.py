@@ -140,6 +140,24 @@ def test_verify(
     assert lines[4:] == ["01_steady                    bitwise the same", "1 of 1 runs are bitwise the same"]
 
 
+def test_verify_runs_as_many_notebooks_at_a_time_as_the_report_did(
+    reported: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books, out = reported
+    content = json.loads((out / "results.json").read_text(encoding="utf-8")) | {"workers": 1}
+    (tmp_path / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    given: dict[str, Any] = {}
+
+    def note(*_: object, **settings: Any) -> list[object]:
+        given.update(settings)
+        return []
+
+    monkeypatch.setattr("labkit.report.series.notebooks_dir", lambda: books)
+    monkeypatch.setattr("labkit.report.verify.run_report", note)
+    assert run_cli("verify", str(tmp_path)) == 1
+    assert given["workers"] == 1
+
+
 def test_verify_of_what_is_no_report(
     reported: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
