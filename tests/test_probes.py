@@ -14,8 +14,8 @@ from labkit.base.paths import reference_dir
 from labkit.data.mnist import ImageSet
 from labkit.lab.drawing_widget import DrawWidget, draw, grey_maps
 from labkit.report.drawing_page import reference_onnx
-from labkit.runs.frameworks import Bytes, Floats, load_probe
-from labkit.runs.wiring import PIXELS, OpenProbe
+from labkit.runs.frameworks import load_probe
+from labkit.runs.wiring import PIXELS, Bytes, Floats, Probe
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +98,12 @@ def test_a_stroke_is_answered_in_time(kind: str, torch_file: Path, keras_file: P
     assert np.median(taken) < STROKE_TO_PICTURE_S
 
 
-def constant(image: Bytes) -> tuple[Floats, dict[str, Floats]]:
+def mean_of(image: Bytes) -> tuple[Floats, dict[str, Floats]]:
     """Answer every image with its mean, as a probe with one layer."""
     return np.full(10, 0.1, np.float32), {"layer": np.array([[[image.mean(), 0, 1]]], np.float32)}
+
+
+constant = Probe(mean_of, dict)
 
 
 def test_the_widget_answers_a_message_with_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,12 +140,11 @@ def test_the_widget_answers_a_question_about_a_map(
     assert np.allclose(np.frombuffer(buffers[1], np.float32), layers["bn1"].ravel())
 
     widget._answer(widget, question | {"network": "mine", "layer": "layer", "map": 0}, [memoryview(image.tobytes())])
-    assert sent[1][0]["unit"]["wire"] is None  # nothing is known of a probe that is only a function
+    assert sent[1][0]["unit"]["wire"] is None  # nothing is known of its layers
 
 
 def test_a_torch_network_is_followed_through_the_functions_between_its_layers(torch_file: Path) -> None:
     probe = load_probe(torch_file)
-    assert isinstance(probe, OpenProbe)
     wires = probe.wires()
     pool = {"op": "max_pool", "size": [2, 2], "stride": [2, 2], "padding": [0, 0]}
     leaky = {"op": "leaky_relu", "slope": 0.1}
@@ -200,7 +202,6 @@ def test_the_onnx_network_gives_pythons_probabilities(torch_file: Path, tmp_path
     assert [path.name for path in tmp_path.glob("*.onnx*")] == ["network.onnx"]  # one file, no data beside it
     session = ort.InferenceSession(str(tmp_path / "network.onnx"))
     probe = load_probe(torch_file)
-    assert isinstance(probe, OpenProbe)
     for image in mnist.test_images[:20]:
         probabilities, layers = probe(image)
         outputs = dict(zip(names, session.run(names, {"pixels": image[None].astype(np.float32)}), strict=True))
@@ -220,7 +221,6 @@ def test_the_shipped_onnx_network_is_the_reference_run(mnist: ImageSet) -> None:
     """Grey levels go in: the normalisation is inside."""
     ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     probe = load_probe(reference_dir() / "models" / "mnist_addlayer_epoch20.pth")
-    assert isinstance(probe, OpenProbe)
     session = ort.InferenceSession(str(reference_onnx()))
     for image in mnist.test_images[:3]:
         (probabilities,) = session.run(["probabilities"], {"pixels": image[None].astype(np.float32)})

@@ -6,14 +6,13 @@ import numpy as np
 
 from labkit.keras.quiet_tensorflow import keras, tf
 from labkit.keras.wiring import wires
-from labkit.runs.frameworks import Bytes, Floats
-from labkit.runs.wiring import OpenProbe
+from labkit.runs.wiring import Bytes, Floats, Probe
 
 # Layers that do nothing with a single image, or only reshape it
 SILENT = (keras.layers.Dropout, keras.layers.Flatten, keras.layers.InputLayer)
 
 
-def probe(network: Any) -> OpenProbe:
+def probe(network: Any) -> Probe:
     """Return the probe of a network, reference or just trained.
 
     Parameters
@@ -34,4 +33,4 @@ def probe(network: Any) -> OpenProbe:
         maps = {layer.name: np.moveaxis(o[0].numpy(), -1, 0) for layer, o in zip(layers, outputs, strict=True)}
         return probabilities[0].numpy(), maps
 
-    return OpenProbe(look, lambda: wires(network, layers))
+    return Probe(look, lambda: wires(network, layers))

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from labkit.keras.quiet_tensorflow import keras
-from labkit.runs.frameworks import Floats
-from labkit.runs.wiring import PIXELS, Step, Wire, normalisation
+from labkit.runs.wiring import PIXELS, Floats, Step, Wire, normalisation
 
 layers = keras.layers
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "softmax")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from labkit.base.errors import LabError, unknown
 from labkit.base.paths import PACKAGE
-from labkit.runs.frameworks import Floats, Probe, load_probe
-from labkit.runs.wiring import PIXELS, OpenProbe
+from labkit.runs.frameworks import load_probe
+from labkit.runs.wiring import PIXELS, Floats, Probe
 
 STATIC = PACKAGE / "lab" / "static"
 SCRIPTS = ("unit.js", "panel.js", "pad.js", "draw.js")
@@ -31,7 +31,7 @@ class DrawWidget(anywidget.AnyWidget):
 
     Parameters
     ----------
-    networks : mapping of str to Probe, or Probe
+    networks : mapping of str to Probe
         What reads the digit: `probe(network)` of `labkit.keras` or `labkit.torch`, `load_probe(path)`. At least one;
         the names are offered for choice.
     """
@@ -42,8 +42,8 @@ class DrawWidget(anywidget.AnyWidget):
     networks = traitlets.List(traitlets.Unicode()).tag(sync=True)
     network = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, networks: Mapping[str, Probe] | Probe) -> None:
-        self.probes: dict[str, Probe] = {"network": networks} if callable(networks) else dict(networks)
+    def __init__(self, networks: Mapping[str, Probe]) -> None:
+        self.probes = dict(networks)
         if not self.probes:
             raise LabError("no network to read the drawing: valid is at least one")
         names = list(self.probes)
@@ -83,7 +83,7 @@ class DrawWidget(anywidget.AnyWidget):
         """
         probe = self.probes[network]
         _, layers = probe(image)
-        wire = probe.wires().get(layer) if isinstance(probe, OpenProbe) else None
+        wire = probe.wires().get(layer)
         source = image[None] if wire is None or wire.source == PIXELS else layers[wire.source]
         arrays = {name: values[number].ravel().tolist() for name, values in (wire.arrays if wire else {}).items()}
         message = {

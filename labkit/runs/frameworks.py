@@ -1,24 +1,14 @@
 """Keras or PyTorch by name, by network or by model file, so that only the one in use is imported."""
 
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from labkit.data.mnist import ImageSet
 from labkit.runs.history import Evaluation
 from labkit.runs.model_files import model_kind
-
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
-
-# A look into a network. Takes an image, uint8 (28, 28). Gives the probabilities, (classes,), and by layer the feature
-# maps, (maps, height, width), or values, (n,).
-Probe = Callable[[Bytes], tuple[Floats, dict[str, Floats]]]
+from labkit.runs.wiring import Probe
 
 
 def framework(name: str) -> ModuleType:

@@ -1,10 +1,14 @@
-"""Where the numbers of a layer come from: what it takes one of them to be followed back to the drawing."""
+"""A look into a network, and where the numbers of its layers come from: one can be followed back to the drawing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.runs.frameworks import Bytes, Floats, Probe
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 PIXELS = "pixels"  # the source of the first layer
 
@@ -51,21 +55,23 @@ class Wire:
 
 
 @dataclass(frozen=True)
-class OpenProbe:
-    """A probe of which one can also ask where the numbers come from.
+class Probe:
+    """A look into a network: call it with an image, and ask it where the numbers come from.
 
     Attributes
     ----------
-    look : Probe
+    look : callable
+        Takes an image, uint8 (28, 28). Gives the probabilities, float32 (classes,), and by layer the feature maps,
+        float32 (maps, height, width), or values, float32 (n,).
     wires : callable
         Gives the wire of each layer whose way back is known, with its weights of now.
     """
 
-    look: Probe
+    look: Callable[[Bytes], tuple[Floats, dict[str, Floats]]]
     wires: Callable[[], dict[str, Wire]]
 
     def __call__(self, image: Bytes) -> tuple[Floats, dict[str, Floats]]:
-        """Look into the network, as any probe."""
+        """Look into the network."""
         return self.look(image)
 
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from labkit.data.mnist import PIXEL_MEAN, PIXEL_STD
-from labkit.runs.frameworks import Bytes, Floats
-from labkit.runs.wiring import OpenProbe, Wire
+from labkit.runs.wiring import Bytes, Floats, Probe, Wire
 from labkit.torch.evaluation import evaluating, normalise
 from labkit.torch.wiring import wires
 
@@ -45,7 +44,7 @@ def is_layer(_name: str, module: nn.Module) -> bool:
     return not list(module.children()) and not isinstance(module, SILENT)
 
 
-def probe(network: nn.Module, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) -> OpenProbe:
+def probe(network: nn.Module, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) -> Probe:
     """Return the probe of a network, reference or just trained.
 
     Parameters
@@ -69,4 +68,4 @@ def probe(network: nn.Module, mean: float = PIXEL_MEAN, std: float = PIXEL_STD) 
         with evaluating(network):
             return wires(network, is_layer, mean, std)
 
-    return OpenProbe(look, wires_now)
+    return Probe(look, wires_now)

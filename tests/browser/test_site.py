@@ -18,7 +18,8 @@ from labkit.report.drawing_page import write_draw_page
 from labkit.report.index_page import write_report
 from labkit.report.pages import write_page
 from labkit.report.series import Outcome
-from labkit.runs.frameworks import Probe, load_probe
+from labkit.runs.frameworks import load_probe
+from labkit.runs.wiring import Probe
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +197,7 @@ def test_every_pixel_of_the_widget_is_made_as_the_panel_says(
     image = load_mnist().test_images[0]
     page.goto(f"{serve(site[0])}draw.html")
     _, layers = probe(image)
-    widget = DrawWidget(probe)
+    widget = DrawWidget({"network": probe})
     units, expected = [], []
     for layer, values in layers.items():
         unit, (own, source) = widget.unit(image, "network", layer, len(values) - 1)
