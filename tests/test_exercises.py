@@ -55,6 +55,10 @@ def test_an_answer_of_a_strange_type_gets_its_type_and_the_hint(
     assert f"not yet: the answer is of type {type(answer).__name__}. Divide" in told(capsys, "99-1", answer)
 
 
+def test_a_thousands_comma_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "a comma makes a tuple in Python" in told(capsys, "99-1", (1, 469))
+
+
 def test_no_answer_is_reminded_of(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, "99-3", None) == "Exercise 99-3: no answer yet.\n"
 
@@ -88,9 +92,10 @@ def test_a_wrong_function_is_told_which_call_goes_wrong(capsys: pytest.CaptureFi
     assert "first([3, 1, 2]) gives something else. Mind the empty list." in told(capsys, "99-3", first)
     assert "only_full([]) gives something else." in told(capsys, "99-3", only_full)
     assert "max([3, 1, 2]) gives something else." in told(capsys, "99-3", max)
-    assert "<lambda>([3, 1, 2]) raised ZeroDivisionError" in told(capsys, "99-3", lambda numbers: 1 / 0)
+    raised = "<lambda>([3, 1, 2]) raised ZeroDivisionError: division by zero. Mind the empty list."
+    assert raised in told(capsys, "99-3", lambda numbers: 1 / 0)
     assert "<lambda>([3, 1, 2]) raised TypeError" in told(capsys, "99-3", lambda: 1)
-    assert "<lambda>([3, 1, 2]) gives something else" in told(capsys, "99-3", lambda numbers: None)
+    assert "<lambda>([3, 1, 2]) returns None: is a `return` missing?" in told(capsys, "99-3", lambda numbers: None)
     assert "the answer should be a function, not a list" in told(capsys, "99-3", [1, 2, 3])
 
 

@@ -88,7 +88,7 @@ EXERCISES: dict[str, Exercise] = {
     "02-1": Exercise(
         ("44519d21c7b01359", "0463d9ab13c05cd6", "04feb1179fb6cbac", "8ef5dd32c10141eb"),
         "The text gives the standard error of a number of images. An accuracy is that number divided by all images. "
-        "Three decimals count.",
+        "Mind the percentage points. Three decimals count.",
         ((0.9869, 10_000), (0.5, 100), (0.98, 2_500), (0.9735, 60_000)),
     ),
     # rounded up after a float error, it is one more
@@ -115,7 +115,7 @@ EXERCISES: dict[str, Exercise] = {
         ),
     ),
     # 03
-    "03-1": Exercise(("f84b7f9b85a8288d",), "Flatten gives 1,600 features in one network and 64 in the other."),
+    "03-1": Exercise(("f84b7f9b85a8288d",), "Parameters, not features: how many weights lead from each feature into the layer?"),
     "03-2": Exercise(
         ("61beca69ce1b4d45", "b1144d6fa5ea72e5", "04790fb57746cf50", "d76d44655ac2de11"),
         "Go block by block: first the convolution, then the pooling.",
@@ -138,7 +138,7 @@ EXERCISES: dict[str, Exercise] = {
         "Which input gives the largest weighted sum? The unit is on only above 0.",
         (([1.0, -2.0, 0.5], -1.6), ([1.0, -2.0, 0.5], -1.4), ([-1.0, -1.0], 0.0), ([-1.0, -3.0], 0.1)),
     ),
-    "04-3": Exercise(("1133b75575fccba8",), "The variances of the two numbers add."),
+    "04-3": Exercise(("1133b75575fccba8",), "The variances of the two numbers add. And which whole number is the first above two standard errors?"),
     # 05
     "05-1": Exercise(
         ("e04e9c6b0d06c6d9", "2a1c47dfb291dd74", "bc8ba277ec05c301", "4ae64f787041fc36"),
@@ -213,7 +213,7 @@ EXERCISES: dict[str, Exercise] = {
     ),
     "09-3": Exercise(  # by the noncentral t distribution, or by the normal approximation
         ("eba37ee23fa9d9bb", "4173a00e3a3ecd3d"),
-        "The same seeds for both recipes: paired. And 90%, not 80%.",
+        "The same seeds for both recipes: paired. And 90%, not 80%, rounded up.",
     ),
     "09-4": Exercise(
         (
@@ -290,7 +290,11 @@ def _try_value(exercise: str, entry: Exercise, answer: Any) -> str:
         right = answer_sum(exercise, answer, entry.decimals) in entry.sums
     except (TypeError, ValueError, OverflowError):
         return f"the answer is of type {type(answer).__name__}. {entry.hint}"
-    return "" if right else entry.hint
+    if right:
+        return ""
+    if isinstance(answer, tuple) and all(np.ndim(part) == 0 for part in answer):
+        return "a comma makes a tuple in Python: write 60_000 for 60,000, and a point before decimals."
+    return entry.hint
 
 
 def _try_out(entry: Exercise, answer: Any) -> str:
@@ -311,12 +315,16 @@ def _try_function(exercise: str, entry: Exercise, answer: Callable[..., Any]) ->
             result = answer(*deepcopy(arguments))  # a function that changes its arguments must not change the case
             right = result is not None and answer_sum(exercise, result, entry.decimals) == expected
         except Exception as problem:  # a student's function may raise anything: it is an answer, not a fault of ours
-            return f"{call} raised {type(problem).__name__}: {problem}"
+            return f"{call} raised {type(problem).__name__}: {problem}. {entry.hint}"
+        if result is None:
+            return f"{call} returns None: is a `return` missing?"
         if not right:
             return f"{call} gives something else. {entry.hint}"
     return ""
 
 
 def _short(argument: Any) -> str:
+    if isinstance(argument, np.ndarray):
+        return f"<array of shape {argument.shape}>"
     shown = repr(argument)
     return shown if len(shown) <= 40 else f"<{type(argument).__name__}>"
