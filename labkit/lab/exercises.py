@@ -115,7 +115,9 @@ EXERCISES: dict[str, Exercise] = {
         ),
     ),
     # 03
-    "03-1": Exercise(("f84b7f9b85a8288d",), "Parameters, not features: how many weights lead from each feature into the layer?"),
+    "03-1": Exercise(
+        ("f84b7f9b85a8288d",), "Parameters, not features: how many weights lead from each feature into the layer?"
+    ),
     "03-2": Exercise(
         ("61beca69ce1b4d45", "b1144d6fa5ea72e5", "04790fb57746cf50", "d76d44655ac2de11"),
         "Go block by block: first the convolution, then the pooling.",
@@ -138,7 +140,10 @@ EXERCISES: dict[str, Exercise] = {
         "Which input gives the largest weighted sum? The unit is on only above 0.",
         (([1.0, -2.0, 0.5], -1.6), ([1.0, -2.0, 0.5], -1.4), ([-1.0, -1.0], 0.0), ([-1.0, -3.0], 0.1)),
     ),
-    "04-3": Exercise(("1133b75575fccba8",), "The variances of the two numbers add. And which whole number is the first above two standard errors?"),
+    "04-3": Exercise(
+        ("1133b75575fccba8",),
+        "The variances of the two numbers add. And which whole number is the first above two standard errors?",
+    ),
     # 05
     "05-1": Exercise(
         ("e04e9c6b0d06c6d9", "2a1c47dfb291dd74", "bc8ba277ec05c301", "4ae64f787041fc36"),
