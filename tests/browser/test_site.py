@@ -313,7 +313,9 @@ def test_the_front_page_opens_with_findings_and_a_card_for_each_notebook(
     cards = page.locator(".cards > li")
     assert cards.count() == 2
     for card in cards.all():
-        assert card.locator("img").evaluate("(image) => image.complete && image.naturalWidth > 0")
+        picture = card.locator("img")
+        picture.scroll_into_view_if_needed()  # pictures are loaded when they come into view
+        page.wait_for_function("(image) => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
         assert "Average loss" in card.inner_text()
         card.locator("a[href^='#figures-']").click()
         assert (
