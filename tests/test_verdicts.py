@@ -14,7 +14,7 @@ from labkit.stats.differences import Difference, difference_over_seeds
 from labkit.stats.evidence import judge_all, weigh
 from labkit.stats.evidence_tables import evidence_table, improvement_table, reproduction_table, seeds_needed_table
 from labkit.stats.plan import Rules, planned_seeds, read_plan, read_rules, recipe, state
-from labkit.stats.sweeps import SeedResult, last_epochs, sweep_table
+from labkit.stats.sweeps import SeedResult, accuracies, last_epochs, sweep_table
 from labkit.stats.verdicts import CONTRADICTED, EQUAL, SUPPORTED, UNDECIDED, holm, judge, judge_whole
 
 RULES = Rules(alpha=0.05, margin=10.0)  # in images
@@ -178,6 +178,13 @@ def test_the_last_epochs_of_short_and_long_trainings_are_not_mixed() -> None:
     assert last_epochs(sweep_table([long, long]), "torch-baseline-20")["test"].tolist() == [0.94]
     with pytest.raises(LabError, match="several settings"):
         last_epochs(sweep_table([short, long]), "torch-baseline-20")
+
+
+def test_a_seed_with_two_results_is_refused() -> None:
+    one, two = (network("torch-baseline-20", 3, np.arange(mistakes)) for mistakes in (60, 61))
+    for read in (accuracies, last_epochs):
+        with pytest.raises(LabError, match="several settings"):
+            read(sweep_table([one, two]), "torch-baseline-20")
 
 
 def test_a_run_without_seeds_stays_a_member_of_its_family() -> None:

@@ -318,7 +318,7 @@ def _try_function(exercise: str, entry: Exercise, answer: Callable[..., Any]) ->
         call = f"{getattr(answer, '__name__', 'answer')}({', '.join(map(_short, arguments))})"
         try:
             result = answer(*deepcopy(arguments))  # a function that changes its arguments must not change the case
-            right = result is not None and answer_sum(exercise, result, entry.decimals) == expected
+            right = answer_sum(exercise, result, entry.decimals) == expected
         except Exception as problem:  # a student's function may raise anything: it is an answer, not a fault of ours
             return f"{call} raised {type(problem).__name__}: {problem}. {entry.hint}"
         if result is None:

@@ -20,7 +20,7 @@ from labkit.stats.plan import epochs_of, read_plan, recipe
 # is not among them: it moves the last bits of a result, as another seed moves all of them.
 SETTINGS = ("profile", "epochs", "train_images", "learning_rate", "momentum", "batch_size", "method")
 # Those that decide the result after an epoch which all of them reach.
-DECISIVE = ("train_images", "learning_rate", "momentum", "batch_size", "method")
+DECISIVE = tuple(name for name in SETTINGS if name not in ("profile", "epochs"))
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,12 @@ def last_epochs(table: pd.DataFrame, run_id: str) -> pd.DataFrame:
 
 
 def _one_per_seed(rows: pd.DataFrame, run_id: str, shared: Sequence[str]) -> pd.DataFrame:
-    """Return test and training accuracy by seed; all seeds must share the settings named."""
-    if len(rows[[*shared]].drop_duplicates()) > 1:
+    """Return test and training accuracy by seed.
+
+    All seeds must share the settings named; one that stands there twice must have the same results both times, which it
+    has not with another number of threads.
+    """
+    by_seed = rows.groupby("seed")[["accuracy", "train_accuracy"]]
+    if len(rows[[*shared]].drop_duplicates()) > 1 or (by_seed.nunique() > 1).to_numpy().any():
         raise LabError(f"{run_id} was swept with several settings: choose the rows of one first")
-    return rows.groupby("seed")[["accuracy", "train_accuracy"]].first()
+    return by_seed.first()
